@@ -1,0 +1,1 @@
+"""The pure heart of rotator: no I/O, no clock, no logger."""

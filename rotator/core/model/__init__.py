@@ -1,0 +1,74 @@
+"""The words of rotator as types: what was seen, what to keep alive, what to do about it, and how it ended.
+
+Everything is frozen, every moment an aware UTC datetime, and private keys never show in a `repr`.
+"""
+
+from rotator.core.model.certificates import Bundle, Certificate, Chain
+from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
+from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
+from rotator.core.model.notices import Finding, Notice, NoticeKind, Severity
+from rotator.core.model.observations import Evidence, KeyFacts, Observation, Owner, Problem, ProblemKind
+from rotator.core.model.places import Endpoint, Handshake, Location, Sighting, SightingState
+from rotator.core.model.rotations import Deployed, FleetHistory, IssueRequest, Outcome, Snapshot, Verification
+from rotator.core.model.specs import (
+    CertificateSpec,
+    KeySpec,
+    MaintenanceWindow,
+    Mode,
+    Suggestion,
+    TargetSpec,
+    TrustKind,
+    TrustSpec,
+)
+from rotator.core.model.words import Action, Result, Stage, Violation
+
+__all__ = [
+    "Action",
+    "AdoptionProblem",
+    "Ask",
+    "Attempt",
+    "Bundle",
+    "Certificate",
+    "CertificateSpec",
+    "Chain",
+    "Decision",
+    "Deployed",
+    "Endpoint",
+    "Evidence",
+    "Facts",
+    "Finding",
+    "FleetHistory",
+    "Handshake",
+    "History",
+    "Inventory",
+    "IssueRequest",
+    "KeyFacts",
+    "KeySpec",
+    "Location",
+    "MaintenanceWindow",
+    "Mode",
+    "Notice",
+    "NoticeKind",
+    "Observation",
+    "Order",
+    "Outcome",
+    "Owner",
+    "Pause",
+    "Plan",
+    "Problem",
+    "ProblemKind",
+    "Quarantine",
+    "Result",
+    "Severity",
+    "Sighting",
+    "SightingState",
+    "Snapshot",
+    "SourceProblem",
+    "Stage",
+    "Suggestion",
+    "TargetSpec",
+    "TrustKind",
+    "TrustSpec",
+    "Verification",
+    "Violation",
+]

@@ -1,0 +1,103 @@
+"""What one look saw at one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from rotator.core.model.certificates import Certificate, Chain
+from rotator.core.model.places import Endpoint, Handshake, Location
+
+
+class ProblemKind(StrEnum):
+    UNREADABLE = "unreadable"  # looked at; what is there is no certificate
+    UNSEEN = "unseen"  # could not be looked at: says nothing about what is there
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an observation has no chain, in one sentence."""
+
+    kind: ProblemKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What is known of the private key at a place; never the key.
+
+    Attributes:
+        spki: SHA-256 of its public part; empty when the key is unreadable or absent.
+        matches: whether it belongs to the leaf; None when it could not be told.
+        mode: permission bits of the file, None where there is no file.
+    """
+
+    spki: str = ""
+    matches: bool | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who else writes a place, and what a person may run to have it renewed there.
+
+    Attributes:
+        kind: `cert-manager`, `external-secrets`, `argocd`, `controller`, `field-manager` …
+        name: the owning object, as `Kind namespace/name`.
+        remedy: a command to run, or a sentence.
+    """
+
+    kind: str
+    name: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one location held or served when it was looked at.
+
+    Attributes:
+        location: the place.
+        chain: what is there; None with no `problem` means that the place is empty.
+        key: facts of the key beside it; None where a key is not expected (an endpoint) or there is none.
+        owner: another writer of this place.
+        handshake: for an endpoint.
+        endpoint: set when this was seen on the wire.
+        labels: what adoption rules match on: `namespace`, `name`, `path`, `label.<key>`, …
+        anchors: the `ca.crt` beside it.
+        never_adopt: why this place may only be declared, never adopted; empty when it may.
+        ignored: `rotator/ignore` is set on it or on its namespace.
+        immutable: the place refuses writes (`immutable: true`).
+        fronts: endpoints that are known to serve this place (Ingress, Gateway route, Service).
+    """
+
+    location: Location
+    chain: Chain | None = None
+    problem: Problem | None = None
+    key: KeyFacts | None = None
+    owner: Owner | None = None
+    handshake: Handshake | None = None
+    endpoint: Endpoint | None = None
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    anchors: tuple[Certificate, ...] = ()
+    never_adopt: str = ""
+    ignored: bool = False
+    immutable: bool = False
+    fronts: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was gathered once about the current chain beyond the chain itself.
+
+    Attributes:
+        revoked: None when it could not be told.
+        trusted: whether the clients' trust verifies what is installed; None when it could not be told.
+        trust: in words, the trust it was held against (`system`, `issuer internal`, `file /…`).
+    """
+
+    revoked: bool | None = None
+    trusted: bool | None = None
+    trust: str = ""

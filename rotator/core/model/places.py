@@ -1,0 +1,79 @@
+"""Places that hold a certificate, endpoints that serve one, and what they showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rotator.core.model.certificates import Chain
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Location:
+    """A place that holds one certificate. `system` (cluster id, host name, …) is equal for source and target."""
+
+    system: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.system}:{self.address}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """Where a certificate is served. `server_name` is the SNI to send; empty means the host, if it is a name."""
+
+    host: str
+    port: int
+    server_name: str = ""
+    starttls: str = ""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = f"{self.starttls}://" if self.starttls else ""
+        sni = f" ({self.server_name})" if self.server_name and self.server_name != self.host else ""
+        return f"{scheme}{host}:{self.port}{sni}"
+
+
+class SightingState(StrEnum):
+    """What one address of an endpoint showed."""
+
+    SERVED = "served"  # a chain was shown
+    DNS = "dns"  # the name did not resolve
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"  # no route, reset before a byte
+    TIMEOUT = "timeout"
+    ALERT = "alert"  # the server ended the handshake before showing a chain
+    NOT_TLS = "not-tls"
+
+    @property
+    def up(self) -> bool:
+        return self is SightingState.SERVED
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a handshake told beside the chain."""
+
+    version: str = ""
+    cipher: str = ""
+    client_certificate_wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one address of an endpoint showed in one fresh handshake, without verification.
+
+    Attributes:
+        address: the IP address (or pod) looked at; empty when the name did not resolve.
+        fingerprint: of the leaf; empty when nothing was served.
+        detail: one clause for people when the state is not `served`.
+    """
+
+    endpoint: Endpoint
+    address: str
+    state: SightingState
+    fingerprint: str = ""
+    chain: Chain | None = None
+    handshake: Handshake | None = None
+    detail: str = ""

@@ -1,0 +1,110 @@
+"""What every plugin's settings share: the base class, secret references and durations."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
+from pydantic_core import CoreSchema, core_schema
+
+from rotator.errors import SecretMissing
+
+_REFERENCE = re.compile(r"^\$\{(env|file):([^}]+)\}$")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class PluginSettings(BaseModel):
+    """The base of all settings: unknown keys are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SecretRef:
+    """A secret named by `${env:NAME}` or `${file:/path}`; read when it is needed, so that a rotated secret is seen.
+
+    Never holds the secret itself, so its `repr` may be shown.
+    """
+
+    __slots__ = ("_kind", "_where", "reference")
+
+    def __init__(self, reference: str) -> None:
+        match = _REFERENCE.match(reference)
+        if match is None:
+            raise ValueError("a secret is written as ${env:NAME} or ${file:/path}, never in the file itself")
+        self.reference = reference
+        self._kind, self._where = match.groups()
+
+    def reveal(self) -> str:
+        """Read the secret, without the newline an editor leaves at its end.
+
+        Raises:
+            SecretMissing: the variable is not set, or the file cannot be read.
+        """
+        if self._kind == "env":
+            value = os.environ.get(self._where)
+            if value is None:
+                raise SecretMissing(f"the environment variable {self._where} is not set; {self.reference} needs it")
+            return value
+        try:
+            return Path(self._where).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SecretMissing(f"the secret file {self._where} cannot be read: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"SecretRef({self.reference!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretRef) and other.reference == self.reference
+
+    def __hash__(self) -> int:
+        return hash(self.reference)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from_text = core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(pattern=None, metadata={"secret": True})
+        )
+        return core_schema.json_or_python_schema(
+            json_schema=from_text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda ref: ref.reference),
+        )
+
+
+def parse_duration(value: object) -> object:
+    """Read `90s`, `1h30m`, `30d`; anything that is not such a text is left to pydantic.
+
+    Raises:
+        ValueError: the text is no duration.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    pieces = _DURATION.findall(text)
+    if not pieces or _DURATION.sub("", text).strip():
+        raise ValueError(f"{value!r} is no duration; write it like 30s, 15m, 1h30m or 30d")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in pieces))
+
+
+def show_duration(value: timedelta) -> str:
+    """Write a duration the way people write it in the config: `1h30m`, `30d`."""
+    seconds = round(value.total_seconds())
+    if seconds == 0:
+        return "0s"
+    text = ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        text += f"{count}{unit}" if count else ""
+    return text
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration, json_schema_input_type=str),
+    PlainSerializer(show_duration, return_type=str),
+]
