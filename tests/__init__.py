@@ -1,0 +1,1 @@
+"""The tests of rotator; the folders mirror the package."""
