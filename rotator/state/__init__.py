@@ -1,0 +1,1 @@
+"""The store on SQLAlchemy: SQLite embedded, keys sealed, migrated when it is opened."""
