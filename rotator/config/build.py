@@ -1,0 +1,181 @@
+"""From the config file to what the flow works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
+from rotator.config.model import NO_ALERTS, Adoption, Declared, File
+from rotator.config.source import Document, Where
+from rotator.core.adopt import AdoptionRule
+from rotator.core.lead import PolicySettings
+from rotator.core.model import CertificateSpec, Mode, TargetSpec, TrustSpec
+from rotator.errors import ConfigProblem, SecretMissing
+from rotator.plugins import find
+from rotator.settings import SecretRef
+
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration without mistakes.
+
+    Attributes:
+        name: the file's name, as messages show it.
+        file: every key that is not a plugin's.
+    """
+
+    name: str
+    file: File
+    plugins: Plugins
+    document: Document = field(repr=False, compare=False)
+
+    @property
+    def sources(self) -> tuple[PluginEntry, ...]:
+        return self.plugins.sources
+
+    @property
+    def issuers(self) -> tuple[PluginEntry, ...]:
+        return self.plugins.issuers
+
+    @property
+    def alerters(self) -> tuple[PluginEntry, ...]:
+        return self.plugins.alerters
+
+    @property
+    def heartbeat(self) -> SecretRef | None:
+        """Where to ping after each complete look."""
+        return self.plugins.heartbeat.url if self.plugins.heartbeat else None
+
+    @property
+    def alerts_missing(self) -> bool:
+        """No alerter reaches people (a log does not), and the file does not say that this is meant."""
+        reaching = [entry for entry in self.alerters if getattr(find("alerters", entry.kind), "reaches_people", True)]
+        return self.file.alerts != NO_ALERTS and not reaching
+
+    @property
+    def issuer_trust(self) -> Mapping[str, TrustSpec]:
+        """What clients trust, for the issuers whose entry says it."""
+        return {entry.name: entry.shared["trust"] for entry in self.issuers if entry.shared["trust"] is not None}
+
+    def policy(self) -> PolicySettings:
+        """What the file says about when things are done."""
+        hourly = {entry.name: entry.shared["an_hour"] for entry in self.issuers if entry.shared["an_hour"] is not None}
+        weekly = {entry.name: getattr(entry.settings, "exact_set_week", None) for entry in self.issuers}
+        return PolicySettings(
+            mode=self.file.mode,
+            check_every=self.file.check_every,
+            shortest_tick=self.file.shortest_tick,
+            due_rule=self.file.due_rule,
+            at_once=self.file.limits.at_once,
+            an_hour=self.file.limits.an_hour,
+            issuer_limits=hourly,
+            exact_set_week={name: count for name, count in weekly.items() if count is not None},
+            first_look_acts=self.file.first_look == "act",
+        )
+
+    def specs(self) -> tuple[CertificateSpec, ...]:
+        """The certificates that are said in full."""
+        return tuple(
+            _spec(certificate, self.plugins.targets.get(index, ()), self.file.mode)
+            for index, certificate in enumerate(self.file.certificates)
+        )
+
+    def rules(self) -> tuple[AdoptionRule, ...]:
+        """What of the found certificates is adopted, in the order of the file."""
+        return tuple(_rule(index, adoption, self.file.mode) for index, adoption in enumerate(self.file.adopt))
+
+    def missing_secrets(self) -> tuple[ConfigProblem, ...]:
+        """References to secrets that lead nowhere right now, each with its place.
+
+        An issuer that nothing is rotated with yet may be set up later: observing needs none.
+        """
+        found = ((where, _missing(reference)) for where, reference in self._secrets())
+        problems = [self.document.problem(where, str(missing)) for where, missing in found if missing]
+        return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+    def _secrets(self) -> Iterator[tuple[Where, SecretRef]]:
+        if self.file.state.key is not None:
+            yield ("state", "key"), self.file.state.key
+        if self.plugins.heartbeat:
+            yield ("alerts", HEARTBEAT, "url"), self.plugins.heartbeat.url
+        used = self._issuers_in_use()
+        targets = tuple(target for entries in self.plugins.targets.values() for target in entries)
+        for entry in (*self.sources, *self.issuers, *self.alerters, *targets):
+            if entry.where[0] != "issuers" or entry.name in used:
+                yield from _secrets_in(entry.settings, (*entry.where, entry.kind))
+
+    def _issuers_in_use(self) -> frozenset[str]:
+        entries: tuple[Declared | Adoption, ...] = (*self.file.certificates, *self.file.adopt)
+        return frozenset(name for e in entries if _mode(e, self.file.mode) is Mode.ROTATE for name in e.issuer)
+
+
+def _mode(one: Declared | Adoption, otherwise: Mode) -> Mode:
+    return one.mode if one.mode is not None else otherwise
+
+
+def _spec(certificate: Declared, targets: tuple[PluginEntry, ...], mode: Mode) -> CertificateSpec:
+    return CertificateSpec(
+        name=certificate.name,
+        names=certificate.names,
+        issuers=certificate.issuer,
+        owner=certificate.owner,
+        key=certificate.key,
+        targets=tuple(TargetSpec(entry.kind, entry.raw, entry.shared["restart"]) for entry in targets),
+        endpoints=certificate.endpoints,
+        lifetime=certificate.lifetime,
+        profile=certificate.profile,
+        renew_before=certificate.renew_before,
+        trust=certificate.trust,
+        mode=_mode(certificate, mode),
+        windows=certificate.windows,
+        allow=certificate.allow,
+    )
+
+
+def _rule(index: int, adoption: Adoption, mode: Mode) -> AdoptionRule:
+    return AdoptionRule(
+        place=f"adopt[{index}]",
+        source=adoption.from_,
+        issuers=adoption.issuer,
+        match={key: _pattern(key, pattern) for key, pattern in adoption.match.items()},
+        mode=_mode(adoption, mode),
+        owner=adoption.owner,
+        key=adoption.key,
+        trust=adoption.trust,
+        renew_before=adoption.renew_before,
+        restart=adoption.restart,
+        target_settings=adoption.target_settings,
+    )
+
+
+def _pattern(key: str, pattern: str) -> str:
+    """`issuer: Services CA` is found anywhere in the issuer's distinguished name; a glob is left as it is."""
+    return f"*{pattern}*" if key == "issuer" and not _GLOB & set(pattern) else pattern
+
+
+def _secrets_in(value: object, where: Where) -> Iterator[tuple[Where, SecretRef]]:
+    """Every reference in a value, with its place in the file."""
+    if isinstance(value, SecretRef):
+        yield where, value
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from _secrets_in(getattr(value, name), (*where, info.alias or name))
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _secrets_in(below, (*where, str(key)))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, below in enumerate(value):
+            yield from _secrets_in(below, (*where, index))
+
+
+def _missing(reference: SecretRef) -> SecretMissing | None:
+    try:
+        reference.reveal()
+    except SecretMissing as missing:
+        return missing
+    return None

@@ -1,0 +1,142 @@
+"""What one part of the config says of another: references that lead nowhere, names twice, rules that contradict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from rotator.config.entries import Plugins
+from rotator.config.mistakes import unknown_key
+from rotator.config.model import Declared, File
+from rotator.config.source import Document, Where, shown
+from rotator.core.lead import FIXED_NEEDS, span
+from rotator.core.model import TargetSpec, TrustKind, TrustSpec
+from rotator.errors import ConfigProblem
+
+
+def reference_problems(document: Document, file: File | None, plugins: Plugins) -> Iterator[ConfigProblem]:
+    """Everything that is wrong between entries.
+
+    Args:
+        file: None when the file's own types found mistakes: then only names are compared.
+    """
+    tree = document.tree if isinstance(document.tree, dict) else {}
+    yield from _lead_nowhere(document, tree)
+    yield from _names_twice(document, tree)
+    yield from _places_twice(document, plugins)
+    if file is not None:
+        yield from _ticks(document, file)
+        trusts = {e.name: e.shared["trust"] for e in plugins.issuers if e.shared["trust"] is not None}
+        for index, certificate in enumerate(file.certificates):
+            where: Where = ("certificates", index)
+            yield from _lifetime(document, where, certificate, file)
+            yield from _trust(document, where, certificate.trust, certificate.issuer, trusts)
+        for index, rule in enumerate(file.adopt):
+            yield from _trust(document, ("adopt", index), rule.trust, rule.issuer, trusts)
+
+
+# ---------------------------------------------------------------- names
+
+
+def _lead_nowhere(document: Document, tree: Mapping[str, object]) -> Iterator[ConfigProblem]:
+    issuers, sources = _names(tree.get("issuers")), _names(tree.get("sources"))
+    for section in ("adopt", "certificates"):
+        for index, entry in _mappings(tree.get(section)):
+            for where, name in _said((section, index, "issuer"), entry.get("issuer")):
+                if name not in issuers:
+                    yield document.problem(where, unknown_key(name, issuers, "name of an issuer"))
+            for where, name in _said((section, index, "from"), entry.get("from") if section == "adopt" else None):
+                if name not in sources:
+                    yield document.problem(where, unknown_key(name, sources, "name of a source"))
+
+
+def _names_twice(document: Document, tree: Mapping[str, object]) -> Iterator[ConfigProblem]:
+    seen: dict[str, int] = {}
+    for index, entry in _mappings(tree.get("certificates")):
+        name = entry.get("name")
+        if not isinstance(name, str):
+            continue
+        if name in seen:
+            first = shown(("certificates", seen[name]))
+            yield document.problem(("certificates", index, "name"), f"{name!r} is already the name of {first}")
+        seen.setdefault(name, index)
+
+
+def _places_twice(document: Document, plugins: Plugins) -> Iterator[ConfigProblem]:
+    """Two certificates in one place would overwrite each other for ever."""
+    seen: dict[str, Where] = {}
+    for entries in plugins.targets.values():
+        for entry in entries:
+            canonical = TargetSpec(entry.kind, entry.raw).canonical
+            if canonical in seen:
+                yield document.problem(entry.where, f"this place is already {shown(seen[canonical])}")
+            seen.setdefault(canonical, entry.where)
+
+
+def _names(entries: object) -> list[str]:
+    return [str(name) for name in entries] if isinstance(entries, dict) else []
+
+
+def _mappings(entries: object) -> Iterator[tuple[int, dict[str, object]]]:
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict):
+            yield index, entry
+
+
+def _said(where: Where, value: object) -> Iterator[tuple[Where, str]]:
+    """One name, or each of a list of names, with its place."""
+    if isinstance(value, str):
+        yield where, value
+    for index, name in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(name, str):
+            yield (*where, index), name
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _ticks(document: Document, file: File) -> Iterator[ConfigProblem]:
+    if file.shortest_tick <= file.check_every:
+        return
+    if ("shortest_tick",) in document.values:
+        message = f"it is longer than check_every ({span(file.check_every)})"
+        yield document.problem(("shortest_tick",), message)
+    else:
+        message = f"it is shorter than shortest_tick ({span(file.shortest_tick)}); say that one too"
+        yield document.problem(("check_every",), message)
+
+
+def _lifetime(document: Document, where: Where, certificate: Declared, file: File) -> Iterator[ConfigProblem]:
+    lifetime = certificate.lifetime
+    if lifetime is None:
+        return
+    at = (*where, "lifetime")
+    if file.due_rule == "fixed" and lifetime < FIXED_NEEDS:
+        days = f"{span(FIXED_NEEDS)} or more; use due_rule: lifetime"
+        yield document.problem(at, f"due_rule: fixed (30 days before the end) needs lifetimes of {days}")
+    least: timedelta = 4 * file.shortest_tick
+    if lifetime < least:
+        yield document.problem(
+            at,
+            f"{certificate.name} cannot be kept alive: {span(lifetime)} is under four shortest ticks ({span(least)})",
+        )
+
+
+def _trust(
+    document: Document, where: Where, stated: TrustSpec | None, issuers: Sequence[str], trusts: Mapping[str, TrustSpec]
+) -> Iterator[ConfigProblem]:
+    """A fallback that clients would not trust is no fallback."""
+    expected = stated or trusts.get(issuers[0])
+    if expected is None or expected.kind is TrustKind.ISSUER:
+        return
+    for index, issuer in enumerate(issuers):
+        theirs = trusts.get(issuer)
+        if theirs is not None and theirs.kind is not TrustKind.ISSUER and theirs != expected:
+            listed: Where = (*where, "issuer", index)
+            at = listed if listed in document.values else (*where, "issuer")
+            message = f"chains of {issuer} lead to {_told(theirs)}, but the clients here trust {_told(expected)}"
+            yield document.problem(at, message)
+
+
+def _told(trust: TrustSpec) -> str:
+    return "the system's roots" if trust.kind is TrustKind.SYSTEM else f"the roots in {trust.path}"
