@@ -1,0 +1,153 @@
+"""What is asked of a cluster: objects, lists in pages, writes, and who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from rotator.lib.kube.errors import Call, KubeError
+from rotator.lib.kube.objects import Bare, Page
+from rotator.lib.kube.resources import NAMESPACES
+from rotator.lib.kube.transport import Access, Transport, transport
+from rotator.log import logger
+
+FIELD_MANAGER = "rotator"
+PAGE_SIZE = 500
+READ_TRIES = 4
+LONGEST_WAIT = 30.0
+
+T = TypeVar("T")
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How time is spent and told: `wait` takes seconds, `monotonic` gives them."""
+
+    wait: Callable[[float], None]
+    monotonic: Callable[[], float]
+
+
+def patience(error: KubeError, attempt: int) -> float:
+    """Seconds to wait before the next try: what the API server asked for, else 0.2 s, 0.4 s, 0.8 s …"""
+    return min(error.retry_after if error.retry_after is not None else 0.2 * 2**attempt, LONGEST_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster with the pace of whoever asks."""
+
+    transport: Transport
+    pace: Pace
+
+    def identity(self) -> str:
+        """The uid of the namespace `kube-system`, which names a cluster for good; else the API server's host.
+
+        It never fails, because a place must have a name also while it cannot be reached; only a real answer is kept.
+        """
+        if self.transport.identity:
+            return self.transport.identity
+        try:
+            found = self.get(Call("get", NAMESPACES, name="kube-system"), Bare)
+            self.transport.identity = found.metadata.uid if found else self.transport.server
+        except KubeError as error:
+            try:
+                server = self.transport.server
+            except KubeError:
+                return "unknown cluster"
+            if error.status != 403:
+                log.warning("cluster identity unknown", server=server, error=str(error))
+                return server
+            self.transport.identity = server
+        return self.transport.identity
+
+    def get(self, call: Call, kind: type[T]) -> T | None:
+        """Read one object, never from a cache; None when it does not exist.
+
+        Raises:
+            KubeError: it could not be read.
+        """
+        try:
+            return self._decoded(call, self._read(call, {}), kind)
+        except KubeError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def pages(
+        self, call: Call, kind: type[T], *, limit: int = PAGE_SIZE, params: Mapping[str, str] | None = None
+    ) -> Iterator[list[T]]:
+        """List in pages; a page is dropped when the next one is asked for.
+
+        Without a resourceVersion: with `0` the API server ignores the limit and answers from its cache.
+
+        Raises:
+            KubeError: a page could not be read; what came before it stands.
+        """
+        token = ""
+        while True:
+            asked = {**(params or {}), "limit": str(limit), **({"continue": token} if token else {})}
+            try:
+                body = self._read(call, asked)
+            except KubeError as error:
+                # The token outlived the API server's memory (about five minutes): it names where to go on from.
+                if error.status == 410 and error.continue_with and error.continue_with != token:
+                    token = error.continue_with
+                    continue
+                raise
+            page = self._decoded(call, body, Page[kind])  # type: ignore[valid-type]  # msgspec takes it at run time
+            del body
+            token = page.metadata.continue_with
+            yield page.items or []
+            if not token:
+                return
+
+    def patch(self, call: Call, change: object, *, repeatable: bool = False) -> None:
+        """Send a JSON merge patch (RFC 7386): once, or a few times where sending it twice is the same as once.
+
+        With `metadata.resourceVersion` in it, the API server refuses it (409) when the object has changed.
+
+        Raises:
+            KubeError: refused, or the outcome is `uncertain`.
+        """
+        self._try(lambda: self._write(call, change), READ_TRIES if repeatable else 1)
+
+    def create(self, call: Call, made: object) -> None:
+        """Create an object, once.
+
+        Raises:
+            KubeError: refused (409: it exists), or the outcome is `uncertain`.
+        """
+        self._write(Call("create", call.resource, call.namespace), made)
+
+    def _write(self, call: Call, body: object) -> None:
+        params = {"fieldManager": FIELD_MANAGER}
+        self.transport.send(call, self.pace.monotonic, params=params, body=msgspec.json.encode(body))
+
+    def _read(self, call: Call, params: Mapping[str, str]) -> bytes:
+        """Read with a few tries: reading twice harms nothing."""
+        return self._try(lambda: self.transport.send(call, self.pace.monotonic, params=params), READ_TRIES)
+
+    def _try(self, send: Callable[[], T], tries: int) -> T:
+        for attempt in range(tries - 1):
+            try:
+                return send()
+            except KubeError as error:
+                if not error.passes:
+                    raise
+                self.pace.wait(patience(error, attempt))
+        return send()
+
+    def _decoded(self, call: Call, body: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise KubeError(f"the answer to {call} is not what the Kubernetes API documents: {error}") from error
+
+
+def connect(access: Access, pace: Pace) -> Cluster:
+    """The cluster of an access; nothing is sent yet."""
+    return Cluster(transport(access), pace)

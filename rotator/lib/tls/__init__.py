@@ -1,0 +1,9 @@
+"""Looking at TLS endpoints: what is served, and whether a client would be content with it.
+
+The only async code of rotator; behind functions that work from any thread.
+"""
+
+from rotator.lib.tls.prober import probe
+from rotator.lib.tls.verified import verified_handshake
+
+__all__ = ["probe", "verified_handshake"]

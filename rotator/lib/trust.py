@@ -1,0 +1,109 @@
+"""Trusted roots from where they are kept: the operating system's store, and CA files that the config names.
+
+Read anew when a file changes, so that a root which is installed today counts today.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from rotator.core.model import Certificate
+from rotator.core.pem import PemError, read_anchors
+from rotator.errors import RotatorError
+
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # BSD, macOS
+)
+_HASHED = re.compile(r"^[0-9a-f]{8}\.\d+$")  # how openssl-rehash(1) names the entries of a folder
+
+
+class TrustError(RotatorError):
+    """A file of trusted roots cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """Roots and where they came from.
+
+    Attributes:
+        where: the file or folder; empty when the system has no store.
+        skipped: entries that could not be read.
+    """
+
+    roots: tuple[Certificate, ...] = ()
+    where: str = ""
+    skipped: int = 0
+
+
+def system_roots() -> tuple[Certificate, ...]:
+    """What the operating system's clients trust; empty when it has no store (see `system_store`)."""
+    return system_store().roots
+
+
+def system_store() -> TrustStore:
+    """The operating system's store: `SSL_CERT_FILE`, OpenSSL's own file, a distribution's bundle, or a hashed folder.
+
+    Raises:
+        TrustError: the file that `SSL_CERT_FILE` names cannot be read. Falling back to another store would be a guess.
+    """
+    named = os.environ.get(ssl.get_default_verify_paths().openssl_cafile_env)
+    if named:
+        return file_store(Path(named))
+    for path in _candidates():
+        try:
+            return file_store(path)
+        except TrustError:
+            continue  # the next candidate; a system without any has an empty store, which verifies nothing
+    return TrustStore()
+
+
+def _candidates() -> Iterator[Path]:
+    paths = ssl.get_default_verify_paths()
+    yield from (Path(path) for path in (paths.openssl_cafile, *_BUNDLES))
+    folders = os.environ.get(paths.openssl_capath_env, paths.openssl_capath)
+    yield from (Path(folder) for folder in folders.split(os.pathsep))
+
+
+def file_roots(path: str | Path) -> tuple[Certificate, ...]:
+    """The certificates in a CA file, or in a folder of hashed ones.
+
+    Raises:
+        TrustError: it cannot be read, or holds none.
+    """
+    return file_store(Path(path)).roots
+
+
+def file_store(path: Path) -> TrustStore:
+    """The same, with the number of entries that could not be read.
+
+    Raises:
+        TrustError: it cannot be read, or holds none.
+    """
+    try:
+        state = path.stat()
+        return _read(path, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+    except OSError as error:
+        raise TrustError(f"the trusted roots in {path} cannot be read: {error.strerror}") from error
+    except PemError as error:
+        raise TrustError(f"the trusted roots in {path} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, *state: int) -> TrustStore:
+    """`state` changes when the file does; it is only there for the cache."""
+    if path.is_dir():
+        entries = sorted(entry for entry in path.iterdir() if _HASHED.match(entry.name))
+        text = b"\n".join(entry.read_bytes() for entry in entries if entry.is_file())
+    else:
+        text = path.read_bytes()
+    roots, skipped = read_anchors(text)
+    return TrustStore(roots, str(path), skipped)

@@ -1,0 +1,93 @@
+"""Every issuer that comes with rotator passes the suite that third parties get."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rotator.conformance.issuer import Feature, IssuerConformance, IssuerSubject
+from rotator.core.pem import read_certificates
+from rotator.issuers.acme import AcmeIssuer, AcmeSettings
+from rotator.issuers.command import CommandIssuer, CommandSettings
+from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
+from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
+from tests.issuers.asking import Drawer, hurried_clock, real_clock
+from tests.servers.openbao import PkiMount
+from tests.servers.pebble import DEFAULT, Pebble
+
+DOMAIN = "conformance.example.com"
+SIGNER = Path(__file__).parents[1] / "issuers" / "signer.py"
+
+
+def _local_ca(request: pytest.FixtureRequest) -> IssuerSubject:
+    folder: Path = request.getfixturevalue("tmp_path") / "ca"
+    issuer = LocalCaIssuer("internal", LocalCaSettings(directory=folder), real_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, frozenset({Feature.RESTRICTED}))
+
+
+def _command(request: pytest.FixtureRequest) -> IssuerSubject:
+    """A script that asks for patience once and then signs with a CA of its own."""
+    folder: Path = request.getfixturevalue("tmp_path")
+    settings = CommandSettings(
+        command=(sys.executable, "-I", str(SIGNER), str(folder)), retry_after=timedelta(seconds=1)
+    )
+    unsupported = frozenset({Feature.ROOTS})
+    return IssuerSubject(
+        CommandIssuer("script", settings, real_clock(), Drawer()), DOMAIN, unsupported, refused="refused.example.org"
+    )
+
+
+def _vault(request: pytest.FixtureRequest) -> IssuerSubject:
+    mount: PkiMount = request.getfixturevalue("pki_mount")
+    mount.set_role(
+        allow_any_name=False,
+        allowed_domains=[DOMAIN],
+        allow_subdomains=True,
+        allow_bare_domains=True,
+        require_cn=False,
+    )
+    request.getfixturevalue("monkeypatch").setenv("CONFORMANCE_TOKEN", mount.token)
+    settings = VaultIssuerSettings.model_validate(
+        {"url": mount.url, "mount": mount.mount, "role": mount.role, "auth": {"token": "${env:CONFORMANCE_TOKEN}"}}
+    )
+    issuer = VaultIssuer("bao", settings, real_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, refused="refused.example.org", roots=read_certificates(mount.root().encode()))
+
+
+def _acme(request: pytest.FixtureRequest) -> IssuerSubject:
+    pebble: Pebble = request.getfixturevalue("pebble")
+    folder: Path = request.getfixturevalue("tmp_path")
+    (folder / "roots.pem").write_text(pebble.roots())
+    settings = AcmeSettings.model_validate(
+        {
+            "directory": pebble.directory_url,
+            "ca_file": str(pebble.ca_file),
+            "roots": str(folder / "roots.pem"),
+            "agree_terms": True,
+            "http01": {"listen": f"127.0.0.1:{pebble.http_port}"},
+        }
+    )
+    unsupported = frozenset({Feature.WILDCARD, Feature.LIFETIME, Feature.ED25519})
+    issuer = AcmeIssuer("pebble", settings, hurried_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, unsupported, refused="www.blocked.example", profile=DEFAULT)
+
+
+SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
+    "local_ca": _local_ca,
+    "command": _command,
+    "vault": _vault,
+    "acme": _acme,
+}
+
+
+class TestIssuers(IssuerConformance):
+    """The suite, once for each kind; where a server is missing its cases are skipped."""
+
+    @pytest.fixture(params=list(SUBJECTS))
+    def subject(self, request: pytest.FixtureRequest) -> IssuerSubject:
+        """The issuer of this kind, on a real server where it needs one."""
+        return SUBJECTS[request.param](request)

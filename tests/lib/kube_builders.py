@@ -1,0 +1,137 @@
+"""Secrets and what refers to them, put into a real API server as `kubectl` would, and the plugins that read them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rotator.core.model import Bundle, Location, TargetSpec
+from rotator.core.pem import certificate_pem, chain_pem
+from rotator.lib.kube.cluster import Cluster, Pace, connect
+from rotator.lib.kube.transport import Access
+from rotator.ports import Clock
+from rotator.sources.kubernetes import KubernetesSettings, KubernetesSource
+from rotator.targets.kubernetes_secret import KubernetesSecretSettings, KubernetesSecretTarget
+from tests.pki import Authority
+from tests.servers.kube import ADMIN, KubeServer
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+START, END = NOW - timedelta(days=60), NOW + timedelta(days=30)
+TLS = "kubernetes.io/tls"
+MANAGER = "kubectl-create"
+
+
+def authority(name: str = "Test Root", parent: Authority | None = None) -> Authority:
+    """Make a CA that outlives every certificate of the tests."""
+    return Authority(name, not_before=START - timedelta(days=900), not_after=END + timedelta(days=900), parent=parent)
+
+
+def issue(by: Authority, /, *names: str, **how: Any) -> Bundle:
+    """Make a certificate that began 60 days ago and ends in 30."""
+    return by.issue(list(names) or ["shop.example.com"], **{"not_before": START, "not_after": END, **how})
+
+
+def encoded(content: bytes) -> str:
+    """Return what a Secret's `data` holds for these bytes."""
+    return base64.b64encode(content).decode()
+
+
+def tls_data(bundle: Bundle | None, ca: Iterable[Any] = ()) -> dict[str, str]:
+    """Return the `data` of a TLS Secret; an empty one for None."""
+    contents = {"tls.crt": "", "tls.key": ""}
+    if bundle:
+        contents = {"tls.crt": encoded(chain_pem(bundle.chain)), "tls.key": encoded(bundle.key)}
+    anchors = b"".join(certificate_pem(each) for each in ca)
+    return {**contents, "ca.crt": encoded(anchors)} if anchors else contents
+
+
+def put_secret(
+    server: KubeServer,
+    namespace: str,
+    name: str,
+    data: Mapping[str, str],
+    *,
+    manager: str = MANAGER,
+    type: str = TLS,
+    immutable: bool = False,
+    **metadata: Any,
+) -> dict[str, Any]:
+    """Create a Secret as this field manager."""
+    body = {
+        "metadata": {"name": name, **metadata},
+        "type": type,
+        "data": dict(data),
+        **({"immutable": True} if immutable else {}),
+    }
+    path = f"/api/v1/namespaces/{namespace}/secrets?fieldManager={manager}"
+    made: dict[str, Any] = server.expect("POST", path, body)
+    return made
+
+
+def get_secret(server: KubeServer, namespace: str, name: str) -> dict[str, Any]:
+    """Read a Secret as the administrator."""
+    found: dict[str, Any] = server.expect("GET", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+    return found
+
+
+def nothing(_: float) -> None:
+    """Wait for nothing."""
+
+
+def clock(wait: Callable[[float], None] = nothing) -> Clock:
+    """Give a clock that stands at `NOW`, whose waits take no time."""
+    return Clock(now=lambda: NOW, monotonic=time.monotonic, wait=wait)
+
+
+def cluster(kubeconfig: Path) -> Cluster:
+    """Connect to the cluster of a kubeconfig."""
+    return connect(Access(str(kubeconfig)), Pace(nothing, time.monotonic))
+
+
+def source(server: KubeServer, *namespaces: str, token: str = ADMIN, **settings: Any) -> KubernetesSource:
+    """Give a source for these namespaces as the user of a token."""
+    wanted = {"namespaces": namespaces, "kubeconfig": str(server.kubeconfig(token)), **settings}
+    return KubernetesSource("cluster", KubernetesSettings.model_validate(wanted), clock())
+
+
+def target(
+    server: KubeServer,
+    namespace: str,
+    name: str,
+    *,
+    token: str = ADMIN,
+    kubeconfig: Path | None = None,
+    at: Clock | None = None,
+    **settings: Any,
+) -> KubernetesSecretTarget:
+    """Give the target for one Secret as the user of a token."""
+    access = str(kubeconfig or server.kubeconfig(token))
+    wanted = {"namespace": namespace, "name": name, "kubeconfig": access, **settings}
+    spec = TargetSpec("kubernetes_secret", wanted)
+    return KubernetesSecretTarget("shop", spec, KubernetesSecretSettings.model_validate(wanted), at or clock())
+
+
+def kubeconfig_for(address: str, folder: Path, token: str = ADMIN) -> Path:
+    """Write a kubeconfig for another address than the API server's own, such as a proxy's."""
+    place = folder / "kubeconfig.json"
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": address}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+    place.write_text(json.dumps(config))
+    return place
+
+
+def place(server: KubeServer, namespace: str, name: str) -> Location:
+    """Return where a Secret is, by the uid of `kube-system` as the API server tells it."""
+    uid = server.expect("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    return Location(uid, f"Secret {namespace}/{name}")

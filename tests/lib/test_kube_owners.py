@@ -1,0 +1,153 @@
+"""Who owns a Secret, told from its metadata alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from rotator.lib.kube.objects import Metadata
+from rotator.lib.kube.owners import SIGNS, is_trigger, owner_of, writers
+
+
+def metadata(**fields: Any) -> Metadata:
+    """Metadata of the Secret shop/shop-tls, as the API server writes it."""
+    return msgspec.convert({"name": "shop-tls", "namespace": "shop", **fields}, Metadata)
+
+
+def written_by(*managers: str, what: str = "f:tls.crt") -> list[dict[str, Any]]:
+    """`managedFields` in which these have written one key of `data`."""
+    return [{"manager": each, "fieldsV1": {"f:data": {".": {}, what: {}}}} for each in managers]
+
+
+def reference(kind: str, name: str, controller: bool | None = True) -> dict[str, Any]:
+    """An ownerReference."""
+    return {"apiVersion": "example.com/v1", "kind": kind, "name": name, "uid": "1", "controller": controller}
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "name", "remedy"),
+    [
+        (
+            {"ownerReferences": [reference("Certificate", "shop")]},
+            "cert-manager", "Certificate shop/shop", "cmctl renew -n shop shop",
+        ),
+        (
+            {"ownerReferences": [reference("Widget", "edge")]},
+            "controller", "Widget shop/edge", "Widget shop/edge controls it; have its controller renew it",
+        ),
+        (
+            {"ownerReferences": [reference("ExternalSecret", "pull", controller=None)]},
+            "external-secrets", "ExternalSecret shop/pull", "externalsecret -n shop pull force-sync",
+        ),
+        (
+            {"annotations": {"cert-manager.io/certificate-name": "web"}},
+            "cert-manager", "Certificate shop/web", "cmctl renew -n shop web",
+        ),
+        (
+            {"labels": {"controller.cert-manager.io/fao": "true"}},
+            "cert-manager", "Certificate shop/shop-tls", "cmctl renew -n shop shop-tls",
+        ),
+        (
+            {"labels": {"reconcile.external-secrets.io/managed": "true"}},
+            "external-secrets", "ExternalSecret shop/shop-tls", "force-sync",
+        ),
+        (
+            {"labels": {"app.kubernetes.io/managed-by": "hashicorp-vso"}},
+            "vault-secrets-operator", "VaultSecret shop/shop-tls", "renew it in Vault",
+        ),
+        (
+            {"annotations": {"sealedsecrets.bitnami.com/managed": "true"}},
+            "sealed-secrets", "SealedSecret shop/shop-tls", "kubeseal",
+        ),
+        (
+            {"annotations": {"service.beta.openshift.io/originating-service-name": "api"}},
+            "openshift-service-ca", "Service shop/api", "oc delete secret -n shop shop-tls",
+        ),
+        (
+            {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "web"}},
+            "helm", "release shop/web", "values of the release web",
+        ),
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "web:/Secret:shop/shop-tls"}},
+            "argocd", "Application web:/Secret:shop/shop-tls", "Argo CD application",
+        ),
+        (
+            {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}},
+            "flux", "Kustomization shop/apps", "Flux applies as apps",
+        ),
+        (
+            {"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "certs/wildcard"}},
+            "copy", "Secret certs/wildcard", "it is a copy of Secret certs/wildcard; renew the original",
+        ),
+        (
+            {"managedFields": written_by("cert-manager-certificates-issuing")},
+            "cert-manager", "field manager cert-manager-certificates-issuing", "cmctl renew -n shop shop-tls",
+        ),
+        (
+            {"managedFields": written_by("kubectl-edit", "edge-operator")},
+            "field-manager", "field manager edge-operator", "edge-operator wrote tls.crt last",
+        ),
+        (
+            {"managedFields": written_by("argocd-controller")},
+            "argocd", "field manager argocd-controller", "argocd-controller wrote tls.crt last",
+        ),
+    ],
+)  # fmt: skip
+def test_owner(fields: dict[str, Any], kind: str, name: str, remedy: str) -> None:
+    """Each sign of an owner gives its kind, its name, and what a person can do."""
+    owner = owner_of(metadata(**fields))
+    assert owner is not None
+    assert (owner.kind, owner.name) == (kind, name)
+    assert remedy in owner.remedy
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"ownerReferences": [reference("ConfigMap", "config", controller=False)]},
+        {"labels": {"app.kubernetes.io/managed-by": "rotator", "controller.cert-manager.io/fao": "false"}},
+        {"managedFields": written_by("kubectl-client-side-apply", "kubectl", "rotator", "oc", "before-first-apply")},
+        {"managedFields": written_by("edge-operator", what="f:other")},
+        {"managedFields": [{"manager": "labeller", "fieldsV1": {"f:metadata": {"f:labels": {}}}}, {"manager": "odd"}]},
+    ],
+)
+def test_ours_to_write(fields: dict[str, Any]) -> None:
+    """People, rotator itself, and those who wrote something else than the certificate own nothing."""
+    assert owner_of(metadata(**fields)) is None
+
+
+def test_allowed_managers_are_globs() -> None:
+    """A field manager that the operator allows is no owner; another one still is."""
+    found = metadata(managedFields=written_by("edge-operator", "pipeline"))
+    assert owner_of(found, ["edge-*", "pipeline"]) is None
+    owner = owner_of(found, ["edge-*"])
+    assert owner is not None
+    assert owner.name == "field manager pipeline"
+    assert writers(found) == ("edge-operator", "pipeline")
+
+
+@pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.key)
+def test_every_sign_fills_its_remedy(sign: Any) -> None:
+    """No remedy has a placeholder left, whichever key gave the owner away."""
+    value = "x" if sign.value == "*" else sign.value
+    owner = owner_of(metadata(annotations={sign.key: value}))
+    assert owner is not None
+    assert owner.kind == sign.known.kind
+    assert "{" not in owner.remedy
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"cert-manager.io/issuer": "internal"}, True),
+        ({"kubernetes.io/tls-acme": "true"}, True),
+        ({"kubernetes.io/tls-acme": "false"}, False),
+        ({}, False),
+    ],
+)
+def test_triggers(annotations: dict[str, str], expected: bool) -> None:
+    """An Ingress asks cert-manager for its certificates by one of three annotations."""
+    assert is_trigger(metadata(annotations=annotations)) is expected
