@@ -1,0 +1,111 @@
+"""Our account at a CA: one key per directory (and external account), sealed in the store before it is ever used."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import cast
+
+from acme import messages
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from josepy.jwk import JWK, JWKEC
+
+from rotator.core.csr import new_key
+from rotator.core.model import KeySpec
+from rotator.errors import IssueError, SecretMissing
+from rotator.issuers.acme.directory import Directory
+from rotator.issuers.acme.network import Server
+from rotator.issuers.acme.settings import AcmeSettings, ExternalAccount
+from rotator.ports import Keep
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is kept of an account.
+
+    Attributes:
+        key: PKCS#8 PEM, ECDSA P-256 (ES256, which every CA must accept: RFC 8555, 6.2).
+        address: the account's URL; empty as long as it is not registered.
+    """
+
+    key: bytes = field(repr=False)
+    address: str = ""
+
+    @property
+    def jwk(self) -> JWKEC:
+        key = load_pem_private_key(self.key, password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return JWKEC(key=key)
+
+
+class Accounts:
+    """The drawer that holds our account at one directory."""
+
+    def __init__(self, keep: Keep, settings: AcmeSettings) -> None:
+        self._keep = keep
+        identity = f"{settings.directory_url}\n{settings.eab.kid if settings.eab else ''}"
+        self._drawer = f"acme-account-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+    def get(self) -> Account:
+        """The kept account; the first time a new key, kept before anybody sees it."""
+        kept = self._keep.get(self._drawer)
+        if kept is None:
+            self._put(Account(new_key(KeySpec())))
+            # What another process put there a moment before or after us is the account of both.
+            kept = self._keep.get(self._drawer)
+            assert kept is not None
+        fields = json.loads(kept)
+        return Account(fields["key"].encode(), fields["address"])
+
+    def registered(self, account: Account, address: str) -> None:
+        """Keep where the account is."""
+        self._put(Account(account.key, address))
+
+    def _put(self, account: Account) -> None:
+        fields = {"key": account.key.decode(), "address": account.address}
+        self._keep.put(self._drawer, json.dumps(fields).encode())
+
+
+def why_not_registered(directory: Directory, settings: AcmeSettings) -> str:
+    """What the operator has to write before an account can be made; empty when nothing is missing."""
+    if directory.terms and not settings.agree_terms:
+        return f"the CA's terms have to be agreed to: read {directory.terms} and set agree_terms: true"
+    if directory.external_account_required and settings.eab is None:
+        return "the CA wants an external account: get a key id and a MAC key from it and set eab"
+    return ""
+
+
+def register(server: Server, settings: AcmeSettings) -> str:
+    """Register the server's key; a CA that knows it already says where its account is (RFC 8555, 7.3.1).
+
+    Raises:
+        IssueError: something is not configured, or the CA refuses.
+    """
+    if missing := why_not_registered(server.directory, settings):
+        raise IssueError(f"{server.issuer}: {missing}", permanent=True)
+    body = messages.NewRegistration.from_data(
+        email=settings.email or None,
+        terms_of_service_agreed=bool(server.directory.terms) or None,
+        external_account_binding=_binding(server, settings.eab) if settings.eab else None,
+    )
+    server.use_account("")
+    address = server.post(server.directory.new_account, body).headers.get("Location", "")
+    if not address.startswith("https://"):
+        raise IssueError(f"{server.issuer}: the CA made an account, but did not say where it is")
+    return address
+
+
+def _binding(server: Server, external: ExternalAccount) -> dict[str, object]:
+    """Our key, vouched for with the CA's MAC key (RFC 8555, 7.3.4)."""
+    directory = messages.Directory({"newAccount": server.directory.new_account})
+    public = cast("JWK", server.key.public_key())
+    try:
+        return messages.ExternalAccountBinding.from_data(public, external.kid, external.key.reveal(), directory)
+    except SecretMissing as error:
+        raise IssueError(f"{server.issuer}: {error}", permanent=True) from error
+    except (ValueError, TypeError, binascii.Error) as error:
+        # The library's text may hold the key.
+        raise IssueError(f"{server.issuer}: the MAC key of eab is not base64url", permanent=True) from error

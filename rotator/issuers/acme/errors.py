@@ -1,0 +1,134 @@
+"""What a CA says when it refuses (RFC 8555, 6.7; RFC 7807), in one sentence, and whether trying again can help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from rotator.errors import IssueError
+from rotator.lib.jsonobject import read_object
+from rotator.lib.retryafter import parse_retry_after
+
+PREFIX = "urn:ietf:params:acme:error:"
+PERMANENT = frozenset(
+    {
+        "badCSR",
+        "badPublicKey",
+        "badSignatureAlgorithm",
+        "caa",
+        "externalAccountRequired",
+        "invalidContact",
+        "invalidProfile",
+        "rejectedIdentifier",
+        "unauthorized",
+        "unsupportedContact",
+        "unsupportedIdentifier",
+        "userActionRequired",
+    }
+)
+"""The operator, a DNS record or the CA's policy has to change first."""
+
+VALIDATION_PERMANENT = frozenset({"caa", "rejectedIdentifier", "unsupportedIdentifier"})
+"""The same for a challenge: there, `unauthorized` says that the CA saw another answer, which a repair mends."""
+
+LONGEST_WAIT = timedelta(days=7)
+"""The longest window of any limit of Let's Encrypt; a longer `Retry-After` is a mistake or malice."""
+
+_MOST_SHOWN = 500  # characters of what a CA says
+_MOST_PARTS = 5
+
+
+class Refused(IssueError):  # noqa: N818 - reads as what happened
+    """The CA answered with an error.
+
+    Attributes:
+        code: the last part of the problem's type, as `rateLimited`; empty where the answer was no problem document.
+        status: of the HTTP answer.
+    """
+
+    def __init__(
+        self, message: str, *, code: str, status: int, permanent: bool = False, retry_after: timedelta | None = None
+    ) -> None:
+        super().__init__(message, permanent=permanent, retry_after=retry_after)
+        self.code = code
+        self.status = status
+
+    @property
+    def is_outage(self) -> bool:
+        """The fault is the server's, and it says nothing about what was asked."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
+    def is_gone(self) -> bool:
+        """The CA no longer knows what was asked for."""
+        return self.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+
+
+class Unreachable(IssueError):  # noqa: N818 - as above
+    """The CA did not answer: whether it heard us is unknown."""
+
+
+def refusal(answer: requests.Response, issuer: str, now: datetime) -> Refused:
+    """The error in an answer with a status of 400 or more."""
+    problem = read_object(answer.content) or {}
+    code = code_of(problem)
+    wait = parse_retry_after(answer.headers.get("Retry-After"), now)
+    permanent = code in PERMANENT and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    said = sentence(problem) or "nothing that explains it"
+    link = _link(problem, answer) if code == "userActionRequired" else ""
+    return Refused(
+        f"{issuer}: the CA says: {said}{link} (status {answer.status_code})",
+        code=code,
+        status=answer.status_code,
+        permanent=permanent,
+        retry_after=None if wait is None else min(wait, LONGEST_WAIT),
+    )
+
+
+def validation_failure(name: str, problem: Mapping[str, Any], issuer: str) -> IssueError:
+    """Why an authorization failed, from the error of its challenge."""
+    said = sentence(problem) or "it gives no reason"
+    return IssueError(
+        f"{issuer}: the CA could not verify that {name} is ours: {said}",
+        permanent=code_of(problem) in VALIDATION_PERMANENT,
+    )
+
+
+def order_failure(problem: Mapping[str, Any], issuer: str) -> IssueError:
+    """Why an order became invalid, from its own error."""
+    said = sentence(problem) or "the CA gives no reason"
+    permanent = code_of(problem) in VALIDATION_PERMANENT | {"badCSR", "badPublicKey"}
+    return IssueError(f"{issuer}: the order failed: {said}", permanent=permanent)
+
+
+def code_of(problem: Mapping[str, Any]) -> str:
+    """`rateLimited` of `urn:ietf:params:acme:error:rateLimited`; empty for a type of another kind."""
+    kind = problem.get("type")
+    return kind.removeprefix(PREFIX) if isinstance(kind, str) and kind.startswith(PREFIX) else ""
+
+
+def sentence(problem: Mapping[str, Any]) -> str:
+    """The CA's own words, its subproblems included, in one line of a sensible length."""
+    subproblems = problem.get("subproblems")
+    parts = [problem, *(subproblems if isinstance(subproblems, list) else [])][:_MOST_PARTS]
+    words = "; ".join(said for part in parts if isinstance(part, dict) and (said := _words(part)))
+    printable = "".join(sign if sign.isprintable() else " " for sign in words)
+    return " ".join(printable.split())[:_MOST_SHOWN]
+
+
+def _words(problem: Mapping[str, Any]) -> str:
+    said = problem.get("detail") or problem.get("title") or code_of(problem)
+    identifier = problem.get("identifier")
+    name = identifier.get("value") if isinstance(identifier, dict) else None
+    return f"{name}: {said}" if name else str(said)
+
+
+def _link(problem: Mapping[str, Any], answer: requests.Response) -> str:
+    """Where a person has to act (RFC 8555, 7.3.3); shown, never asked for."""
+    terms = answer.links.get("terms-of-service", {}).get("url")
+    where = problem.get("instance") or terms
+    return f"; open {where}" if isinstance(where, str) and where.startswith("https://") else ""

@@ -1,0 +1,303 @@
+"""One order (RFC 8555, 7.4), from the request or from a checkpoint to the certificate.
+
+Where an order stands is the CA's knowledge: each step begins with what the CA says of it, so an order that was left at
+any point is taken up there. Nothing is ordered while the order of the checkpoint can still lead to a certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+import requests
+from acme import challenges, messages
+from cryptography import x509
+from josepy.errors import DeserializationError
+from josepy.json_util import decode_b64jose, field
+
+from rotator.core.csr import is_address
+from rotator.core.model import IssueRequest
+from rotator.errors import IssueError, Pending
+from rotator.issuers.acme.ari import certificate_id
+from rotator.issuers.acme.errors import Refused, Unreachable, order_failure, validation_failure
+from rotator.issuers.acme.http01 import TOKEN, showing
+from rotator.issuers.acme.network import CHAIN_TYPE, Server
+from rotator.issuers.acme.resources import (
+    INVALID,
+    PENDING,
+    READY,
+    VALID,
+    Authorization,
+    Checkpoint,
+    Order,
+    csr_digest,
+)
+from rotator.issuers.acme.settings import AcmeSettings
+from rotator.lib.retryafter import clamp, parse_retry_after
+from rotator.ports import Clock
+
+KIND = "http-01"
+LEAST, MOST = timedelta(seconds=1), timedelta(days=1)
+_SLOWEST = 16  # seconds between two looks at a CA that names no time
+# Answers to an order that may come from its `replaces` alone: done before (409), or a certificate that this CA or this
+# account does not know, as most adopted ones.
+_OF_REPLACES = frozenset({"alreadyReplaced", "malformed", "unauthorized"})
+
+
+class _NewOrder(messages.NewOrder):
+    """A new order that says which certificate it succeeds (RFC 9773, 5)."""
+
+    replaces: str | None = field("replaces", omitempty=True)
+
+
+class Ordering:
+    """The way from a request to its certificate, once."""
+
+    def __init__(
+        self,
+        server: Server,
+        settings: AcmeSettings,
+        clock: Clock,
+        request: IssueRequest,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._server = server
+        self._settings = settings
+        self._clock = clock
+        self._request = request
+        self._checkpoint = checkpoint
+        self._patience = _Patience(clock, settings.patience, server.issuer)
+        self._kept: Checkpoint | None = None
+        self._url = ""
+        self._answer: requests.Response | None = None
+        self._outage: IssueError | None = None
+
+    def certificate(self, resume: str | None) -> bytes:
+        """The chain as the CA sends it.
+
+        Raises:
+            Pending: the CA has not finished within our patience.
+            IssueError: it refuses, or cannot be asked.
+        """
+        order = self._taken_up(resume) or self._ordered()
+        finalized = False
+        while True:
+            if order.status == VALID and order.certificate:
+                return self._server.post(order.certificate, None, accept=CHAIN_TYPE).content
+            if order.status == INVALID:
+                raise self._failed(order)
+            if order.status == PENDING and (unproved := self._pending(order.authorizations)):
+                self._prove(unproved)
+                order = self._look()
+            elif order.status == READY and not finalized:
+                order = self._finalize(order)
+                finalized = True
+            else:
+                self._pause()
+                finalized = False
+                order = self._look()
+
+    # ------------------------------------------------------------ the order
+
+    def _taken_up(self, resume: str | None) -> Order | None:
+        """The order of the checkpoint as it stands now; None when there is none that could still end well."""
+        kept = Checkpoint.read(resume)
+        ours = (self._server.directory.url, self._server.account, csr_digest(self._request.csr))
+        if kept is None or (kept.directory, kept.account, kept.csr) != ours:
+            return None
+        self._kept, self._url = kept, kept.order
+        try:
+            order = self._look()
+        except Refused as error:
+            if error.is_gone:
+                return None
+            raise
+        return None if order.is_over(self._clock.now()) or self._has_failed(order) else order
+
+    def _has_failed(self, order: Order) -> bool:
+        """One of its authorizations cannot become valid any more, though the CA has not ended the order yet."""
+        if order.status != PENDING:
+            return False
+        return any(self._authorization(url).has_failed for url in order.authorizations)
+
+    def _ordered(self) -> Order:
+        """A new order, checkpointed the moment it exists."""
+        replaces = self._replaced()
+        try:
+            answer = self._send_order(replaces)
+        except Refused as error:
+            if not replaces or (error.code not in _OF_REPLACES and not error.is_gone and error.status != 409):
+                raise
+            answer = self._send_order(None)
+        self._url = answer.headers.get("Location", "")
+        order = self._read(answer)
+        if not self._url or not order.finalize:
+            raise IssueError(f"{self._server.issuer}: the CA took the order, but does not say where it is")
+        self._kept = Checkpoint(
+            directory=self._server.directory.url,
+            account=self._server.account,
+            csr=csr_digest(self._request.csr),
+            order=self._url,
+            finalize=order.finalize,
+            authorizations=order.authorizations,
+        )
+        self._checkpoint(self._kept.token)
+        return order
+
+    def _send_order(self, replaces: str | None) -> requests.Response:
+        identifiers = [_identifier(name) for name in self._request.names]
+        order = _NewOrder(identifiers=identifiers, profile=self._profile(), replaces=replaces)
+        return self._server.post(self._server.directory.new_order, order)
+
+    def _replaced(self) -> str | None:
+        replaces = self._request.replaces
+        return certificate_id(replaces) if replaces and self._server.directory.renewal_info else None
+
+    def _profile(self) -> str:
+        profile, offered = self._request.profile or self._settings.profile, self._server.directory.profiles
+        if profile and profile not in offered:
+            names = ", ".join(sorted(offered)) or "none"
+            raise IssueError(
+                f"{self._server.issuer}: the CA has no profile {profile!r}; it offers {names}", permanent=True
+            )
+        return profile
+
+    def _look(self) -> Order:
+        return self._read(self._server.post(self._url, None))
+
+    def _read(self, answer: requests.Response) -> Order:
+        self._answer = answer
+        return Order.read(self._server.resource(answer))
+
+    def _finalize(self, order: Order) -> Order:
+        """Send the request of the certificate (RFC 8555, 7.4). An order that is not ready yet stays as it was."""
+        csr = messages.CertificateRequest(csr=x509.load_pem_x509_csr(self._request.csr))
+        try:
+            answer = self._server.post(order.finalize, csr)
+        except Refused as error:
+            if error.code != "orderNotReady":
+                raise
+            return self._look()
+        if self._kept is not None:
+            self._checkpoint(replace(self._kept, finalized=True).token)
+        return self._read(answer)
+
+    def _failed(self, order: Order) -> IssueError:
+        """Why an order became invalid: its own error, or that of the authorization that failed."""
+        if not order.error:
+            self._pending(order.authorizations)
+        return order_failure(order.error, self._server.issuer)
+
+    # ------------------------------------------------------------ its authorizations
+
+    def _pending(self, urls: Iterable[str]) -> list[Authorization]:
+        """The authorizations that still wait for a proof, or for the CA to look at it.
+
+        Raises:
+            IssueError: one of them has failed.
+        """
+        found = [self._authorization(url) for url in urls]
+        for each in found:
+            if each.has_failed:
+                raise validation_failure(each.name, each.error, self._server.issuer)
+        return [each for each in found if each.status == PENDING]
+
+    def _authorization(self, url: str) -> Authorization:
+        self._answer = self._server.post(url, None)
+        return Authorization.read(self._server.resource(self._answer), url)
+
+    def _prove(self, unproved: list[Authorization]) -> None:
+        """Show all proofs, have the CA look at them, and take them away again whatever comes of it."""
+        offered = [self._challenge(each) for each in unproved]
+        responses = {chall.encode("token"): chall.key_authorization(self._server.key) for chall, _, _ in offered}
+        waiting = [each.url for each in unproved]
+        with showing(self._settings.http01, responses, self._server.issuer):
+            for chall, url, is_new in offered:
+                if is_new:  # one that the CA is looking at already must not be answered again
+                    with self._outlasting():
+                        self._server.post(url, chall.response(self._server.key))
+            while waiting:
+                self._pause()
+                with self._outlasting():
+                    waiting = [each.url for each in self._pending(waiting)]
+
+    @contextmanager
+    def _outlasting(self) -> Iterator[None]:
+        """Let an outage pass while proofs are shown, as long as our patience lasts.
+
+        The CA may have heard us and be looking now: to hide the proof would cost the whole order. If it did not hear
+        us, the order is left pending and the next attempt says it again.
+        """
+        self._outage = None
+        try:
+            yield
+        except Unreachable as error:
+            self._outage = error
+        except Refused as error:
+            if not error.is_outage:
+                raise
+            self._outage = error
+
+    def _pause(self) -> None:
+        """Wait for the next look; when there is no time left, an outage that still lasts is the reason."""
+        try:
+            self._patience.pause(self._answer)
+        except Pending:
+            if self._outage is not None:
+                raise self._outage from None
+            raise
+
+    def _challenge(self, authorization: Authorization) -> tuple[challenges.HTTP01, str, bool]:
+        """The HTTP-01 challenge of an authorization, its address, and whether the CA still waits for our word."""
+        found = authorization.challenge(KIND)
+        if found is None:
+            kinds = ", ".join(str(each.get("type")) for each in authorization.challenges) or "nothing"
+            raise IssueError(
+                f"{self._server.issuer}: for {authorization.name} the CA takes {kinds}, not {KIND}", permanent=True
+            )
+        token = found.get("token")
+        # The package reads base64 leniently; what is shown must be the very token that the CA will look for.
+        if not isinstance(token, str) or not TOKEN.fullmatch(token):
+            raise IssueError(f"{self._server.issuer}: the CA sent a challenge whose token is no token")
+        try:
+            chall = challenges.HTTP01(token=decode_b64jose(token, size=challenges.HTTP01.TOKEN_SIZE, minimum=True))
+        except DeserializationError as error:
+            raise IssueError(f"{self._server.issuer}: the CA sent a challenge whose token is no token") from error
+        return chall, str(found.get("url", "")), found.get("status", PENDING) == PENDING
+
+
+class _Patience:
+    """Waits as the CA asks (`Retry-After`), growing to 16 s where it does not say, up to a total."""
+
+    def __init__(self, clock: Clock, total: timedelta, issuer: str) -> None:
+        self._clock = clock
+        self._issuer = issuer
+        self._deadline = clock.monotonic() + total.total_seconds()
+        self._pauses = 0
+
+    def pause(self, answer: requests.Response | None) -> None:
+        """Wait before the next look.
+
+        Raises:
+            Pending: there is no time left for that, or the process is asked to stop.
+        """
+        named = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now()) if answer is not None else None
+        own = timedelta(seconds=min(2**self._pauses, _SLOWEST))
+        wait = clamp(named, default=own, least=LEAST, most=MOST)
+        self._pauses += 1
+        began = self._clock.monotonic()
+        if began + wait.total_seconds() > self._deadline:
+            raise Pending(f"{self._issuer}: the CA has not finished yet", retry_after=wait)
+        self._clock.wait(wait.total_seconds())
+        # A wait that returns early means "stop": asking on without pauses would only hammer the CA.
+        if self._clock.monotonic() - began < wait.total_seconds() / 2:
+            raise Pending(f"{self._issuer}: stopped before the CA had finished", retry_after=wait)
+
+
+def _identifier(name: str) -> messages.Identifier:
+    if is_address(name):
+        return messages.Identifier(typ=messages.IDENTIFIER_IP, value=str(ip_address(name)))
+    return messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name.lower())

@@ -1,0 +1,115 @@
+"""What an operator writes for an ACME issuer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from rotator.issuers.acme.directory import DIRECTORIES
+from rotator.settings import Duration, PluginSettings, SecretRef
+
+
+class ExternalAccount(PluginSettings):
+    """The external account binding that some CAs give to their customers (RFC 8555, 7.3.4).
+
+    Attributes:
+        kid: the key id, as the CA shows it.
+        key: the MAC key in base64url.
+    """
+
+    kid: str = Field(min_length=1)
+    key: SecretRef
+
+
+class Http01(PluginSettings):
+    """How HTTP-01 challenges are answered: by a listener of our own, or by files below another server's root.
+
+    Attributes:
+        listen: `address:port`; open only while an order needs it. The CA asks on port 80 of each name, so whatever
+            receives that must pass `/.well-known/acme-challenge/` on to here.
+        webroot: the folder that a web server shows on port 80 of each name.
+    """
+
+    listen: str = "0.0.0.0:80"
+    webroot: Path | None = None
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        split_listen(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.webroot is not None and "listen" in self.model_fields_set:
+            raise ValueError("say how challenges are answered: either listen or webroot")
+        return self
+
+
+class AcmeSettings(PluginSettings):
+    """One account at one ACME CA.
+
+    Attributes:
+        directory: the CA's directory, or the name of a well-known one.
+        email: where the CA may write to.
+        agree_terms: that you agree to the CA's terms of service; rotator never agrees by itself.
+        profile: what to order where the certificate's own config names no profile.
+        ca_file: what the directory's own TLS certificate is verified with; for private CAs.
+        roots: file with the roots that this CA's chains end in; for private CAs. The roots of public ones are in
+            the system's store.
+        patience: how long one attempt waits for the CA before it is left pending and resumed later.
+    """
+
+    directory: str
+    email: str = ""
+    agree_terms: bool = False
+    eab: ExternalAccount | None = None
+    profile: str = ""
+    http01: Http01 = Http01()
+    ca_file: Path | None = None
+    roots: Path | None = None
+    patience: Duration = Field(default=timedelta(seconds=90), ge=timedelta(seconds=5))
+
+    @field_validator("directory")
+    @classmethod
+    def _is_a_directory(cls, value: str) -> str:
+        if value in DIRECTORIES:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname:
+            known = ", ".join(DIRECTORIES)
+            raise ValueError(f"{value!r} is no directory; write its https:// address, or one of {known}")
+        return value
+
+    @field_validator("email")
+    @classmethod
+    def _is_one_address(cls, value: str) -> str:
+        if value and (value.count("@") != 1 or any(sign in value for sign in " ,?<>")):
+            raise ValueError(f"{value!r} is no mail address; write one, like pki@example.com")
+        return value
+
+    @property
+    def directory_url(self) -> str:
+        return DIRECTORIES.get(self.directory, self.directory)
+
+    @property
+    def verify(self) -> bool | str:
+        """What the directory's TLS is verified with, as requests wants it."""
+        return str(self.ca_file) if self.ca_file else True
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """`address:port` as address and port; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    host, colon, port = value.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536 or not host or (":" in host and not bracketed):
+        raise ValueError(f"{value!r} is no address to listen on; write it like 0.0.0.0:80 or [::]:80")
+    return host.strip("[]"), int(port)
