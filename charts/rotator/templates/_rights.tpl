@@ -1,0 +1,94 @@
+{{/*
+What rotator may read and write, worked out of the values once; the templates only print it.
+YAML: read (namespaces whose Secrets are listed), look (namespaces whose Ingresses, Services and pods are listed),
+write (namespace → {secrets, workloads: plural → names}), all (a source wants every namespace).
+*/}}
+{{- define "rotator.rights" -}}
+{{- $config := .Values.config -}}
+{{- $read := .Values.namespaces -}}
+{{- $all := false -}}
+{{- range $name, $source := $config.sources -}}
+  {{- $kubernetes := dig "kubernetes" "" $source -}}
+  {{- if kindIs "map" $kubernetes -}}
+    {{- if kindIs "slice" $kubernetes.namespaces -}}
+      {{- $read = concat $read $kubernetes.namespaces -}}
+    {{- else if eq (toString $kubernetes.namespaces) "all" -}}
+      {{- $all = true -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if and (empty $read) (not $all) -}}
+  {{- $read = list .Release.Namespace -}}
+{{- end -}}
+{{- $read = $read | uniq | sortAlpha -}}
+{{- $write := dict -}}
+{{- if eq (include "rotator.rotates" .) "true" -}}
+  {{- range $namespace, $names := .Values.rotate.secrets -}}
+    {{- range $names -}}
+      {{- include "rotator.allow" (dict "write" $write "namespace" $namespace "plural" "secrets" "name" .) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- range $namespace, $names := .Values.rotate.workloads -}}
+    {{- range $names -}}
+      {{- include "rotator.allowWorkload" (dict "write" $write "namespace" $namespace "workload" .) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- range $certificate := $config.certificates -}}
+    {{- if eq (default (default "observe" $config.mode) $certificate.mode) "rotate" -}}
+      {{- range $target := $certificate.targets -}}
+        {{- $secret := dig "kubernetes_secret" "" $target -}}
+        {{- if kindIs "map" $secret -}}
+          {{- include "rotator.allow" (dict "write" $write "namespace" $secret.namespace "plural" "secrets" "name" $secret.name) -}}
+          {{- range $target.restart -}}
+            {{- include "rotator.allowWorkload" (dict "write" $write "namespace" $secret.namespace "workload" .) -}}
+          {{- end -}}
+        {{- end -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- $look := concat $read (keys $write) | uniq | sortAlpha -}}
+{{- dict "read" $read "look" $look "write" $write "all" $all | toYaml -}}
+{{- end -}}
+
+{{/* Whether anything in the config says `rotate`. */}}
+{{- define "rotator.rotates" -}}
+{{- $found := eq (default "observe" .Values.config.mode) "rotate" -}}
+{{- range concat (default list .Values.config.adopt) (default list .Values.config.certificates) -}}
+  {{- if eq (default "" .mode) "rotate" -}}{{- $found = true -}}{{- end -}}
+{{- end -}}
+{{- $found -}}
+{{- end -}}
+
+{{/* Note in `write` that a name of a plural may be written in a namespace. */}}
+{{- define "rotator.allow" -}}
+{{- $there := default dict (get .write .namespace) -}}
+{{- $names := append (default list (get $there .plural)) .name | uniq | sortAlpha -}}
+{{- $_ := set $there .plural $names -}}
+{{- $_ := set .write .namespace $there -}}
+{{- end -}}
+
+{{- define "rotator.allowWorkload" -}}
+{{- $parts := splitList "/" .workload -}}
+{{- $plurals := dict "Deployment" "deployments" "StatefulSet" "statefulsets" "DaemonSet" "daemonsets" -}}
+{{- if or (ne (len $parts) 2) (not (hasKey $plurals (first $parts))) -}}
+  {{- fail (printf "%q is no workload; write Deployment/name, StatefulSet/name or DaemonSet/name" .workload) -}}
+{{- end -}}
+{{- include "rotator.allow" (dict "write" .write "namespace" .namespace "plural" (get $plurals (first $parts)) "name" (last $parts)) -}}
+{{- end -}}
+
+{{/* The rules that find out which endpoints serve a Secret. */}}
+{{- define "rotator.lookRules" -}}
+- apiGroups: [""]
+  resources: [services, pods]
+  verbs: [get, list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, list]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways, httproutes]
+  verbs: [get, list]
+{{- end -}}
