@@ -1,0 +1,176 @@
+"""What is worth telling beyond the certificates in our care: sources, unmanaged, adoption, the first look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from rotator.core.cases import Case
+from rotator.core.lead import DAY, lead
+from rotator.core.model import Action, Inventory, Notice, NoticeKind, Observation, Plan, Severity
+from rotator.core.noticetext import clause, counted, left, listed, moment, run
+from rotator.core.standing import NoticeSettings
+
+_FORGOTTEN = 30 * DAY
+"""What ended longer ago than this and is served nowhere is litter: reports list it, nobody is told."""
+
+
+def of_sources(inventory: Inventory, previous: Mapping[str, Notice], settings: NoticeSettings) -> Iterator[Case]:
+    """One case a source that could not be looked at: at first an info, then a warning, after a day an error."""
+    messages: dict[str, list[str]] = {}
+    for problem in inventory.problems:
+        messages.setdefault(problem.source, []).append(clause(problem.message, 500))
+    for source, texts in messages.items():
+        before = previous.get(f"rotator/{NoticeKind.SOURCE_UNREADABLE}/{source}")
+        since = before.since if before is not None and not before.resolved else inventory.at
+        lasted = inventory.at - since
+        severity = Severity.WARNING if lasted >= settings.unreadable_for else Severity.INFO
+        yield Case(
+            kind=NoticeKind.SOURCE_UNREADABLE,
+            severity=Severity.ERROR if lasted >= DAY else severity,
+            subject=source,
+            owner="",
+            since=since,
+            headline=f"could not be looked at: {texts[0]}",
+            detail=f"{listed(texts)}\nUntil it can be, nothing is concluded from what is missing there.\n"
+            "To do: mend its access; the command says whether it is mended.",
+            command=run("config", "check"),
+            noun="source",
+        )
+
+
+def of_unmanaged(inventory: Inventory) -> Iterator[Case]:
+    """Certificates that nobody has put in our care and that end soon.
+
+    A served one is told by itself, under its first place; what is only stored is told together, system by system.
+    """
+    copies: dict[str, list[Observation]] = {}
+    for observation in inventory.unmanaged:
+        if observation.chain is not None and not observation.ignored:
+            copies.setdefault(observation.chain.fingerprint, []).append(observation)
+    for same in copies.values():
+        served = any(observation.endpoint is not None for observation in same)
+        severity = _unmanaged_severity(same[0], served, inventory.at)
+        if severity is not None:
+            yield _unmanaged(
+                sorted(same, key=lambda o: (o.endpoint is None, o.location)), served, severity, inventory.at
+            )
+
+
+def _unmanaged_severity(observation: Observation, served: bool, now: datetime) -> Severity | None:
+    """A warning at half of the lead it would have here, an error at a quarter; never a page: it is not in our care."""
+    assert observation.chain is not None
+    remaining = observation.chain.not_after - now
+    own = lead(observation.chain.lifetime)
+    if remaining > own / 2 or (not served and remaining < -_FORGOTTEN):
+        return None
+    return Severity.ERROR if remaining <= own / 4 else Severity.WARNING
+
+
+def _unmanaged(same: Sequence[Observation], served: bool, severity: Severity, now: datetime) -> Case:
+    first = same[0]
+    assert first.chain is not None
+    place = str(first.endpoint or first.location)
+    names = ", ".join(first.chain.names[:5]) or first.chain.leaf.subject
+    ends = left(first.chain.not_after, now)
+    owner = f"\nIts owner is {first.owner.name} ({first.owner.kind})." if first.owner else ""
+    return Case(
+        kind=NoticeKind.UNMANAGED_EXPIRING,
+        severity=severity,
+        subject=place,
+        owner="",
+        since=first.chain.not_after - lead(first.chain.lifetime) / 2,
+        headline=f"is not in rotator's care and {ends} ({clause(names)})",
+        detail=f"Found at:\n{listed(str(o.endpoint or o.location) for o in same)}\n"
+        f"For: {clause(names)}\nIssued by: {clause(first.chain.leaf.issuer)}\n"
+        f"It {ends}, on {moment(first.chain.not_after)}.{owner}\n"
+        "To do: renew it by hand, adopt it, declare it, or mark it `rotator/ignore`.",
+        command=first.owner.remedy if first.owner else "",
+        cause="" if served else f"stored in {first.location.system}",
+        shared="" if served else f"stored in {first.location.system} are not in rotator's care and end soon",
+    )
+
+
+def of_adoption(inventory: Inventory) -> Iterator[Case]:
+    """Places that matched a rule and were not adopted, together where the reason is the same."""
+    for held in inventory.held:
+        why = clause(held.message)
+        yield Case(
+            kind=NoticeKind.HELD,
+            severity=Severity.INFO,
+            subject=str(held.location),
+            owner="",
+            since=inventory.at,
+            headline=f"was not adopted: {why}",
+            detail=f"It matched an adoption rule and was not adopted: {why}\nTo do: declare it, or narrow the rule.",
+            command=run("config", "check"),
+            cause=f"not adopted {held.message.replace(held.location.address, '…')}",
+            shared=f"were not adopted: {why}",
+            noun="place",
+        )
+
+
+def of_retired(inventory: Inventory) -> Iterator[Case]:
+    """Adopted certificates whose place has disappeared; told once."""
+    for name in inventory.retired:
+        yield Case(
+            kind=NoticeKind.RETIRED,
+            severity=Severity.INFO,
+            subject=name,
+            owner="",
+            since=inventory.at,
+            headline="has disappeared and is no longer looked after",
+            detail="The place that it was adopted from is gone in a complete look.\nTo do: nothing, if this was meant.",
+            cause="retired",
+            shared="have disappeared and are no longer looked after",
+        )
+
+
+def of_preflight(failed: Mapping[str, Sequence[str]], owners: Mapping[str, str], now: datetime) -> Iterator[Case]:
+    """Certificates whose next renewal would fail, and why, by their names."""
+    for name, problems in failed.items():
+        if not problems:
+            continue
+        first = clause(problems[0])
+        yield Case(
+            kind=NoticeKind.PREFLIGHT_FAILED,
+            severity=Severity.WARNING,
+            subject=name,
+            owner=owners.get(name, ""),
+            since=now,
+            headline=f"could not be renewed if it had to be: {first}",
+            detail=f"{listed(clause(problem, 500) for problem in problems)}\nTo do: mend it before the renewal is due.",
+            command=run("preflight", name),
+            cause=f"preflight {first.lower().replace(name.lower(), '…')}",
+            shared=f"could not be renewed if they had to be: {first}",
+        )
+
+
+def digest(inventory: Inventory, plan: Plan) -> Notice:
+    """The one message of a first look: counts, and what is most urgent."""
+    waiting = [decision for decision in plan.decisions if decision.action is not Action.KEEP]
+    soon = [o for o in inventory.unmanaged if o.chain and _unmanaged_severity(o, o.endpoint is not None, inventory.at)]
+    lines = [
+        f"{counted(len(plan.decisions), 'certificate')} in rotator's care, {len(waiting)} of them not in order or due.",
+        f"{counted(len(inventory.unmanaged), 'other')} found, {len(soon)} of them ending soon.",
+        f"{counted(len(inventory.problems), 'source')} could not be looked at.",
+        *_most_urgent(f"{d.spec.name}: {left(d.ends, inventory.at)}; {clause(d.message)}" for d in waiting),
+        "Nothing is done at a first look. Where the mode says rotate, what is due is done from the next look on.",
+    ]
+    grave = inventory.problems or soon or any(decision.emergency for decision in waiting)
+    return Notice(
+        key=f"rotator/{NoticeKind.DIGEST}/first-look",
+        kind=NoticeKind.DIGEST,
+        severity=Severity.WARNING if grave else Severity.INFO,
+        title=f"first look: {counted(len(plan.decisions), 'certificate')} in care, {len(waiting)} not in order or due",
+        detail="\n".join(lines),
+        since=inventory.at,
+        subjects=tuple(decision.spec.name for decision in waiting),
+        command=run("plan"),
+        runbook=f"docs/runbooks/{NoticeKind.DIGEST}.md",
+    )
+
+
+def _most_urgent(lines: Iterable[str]) -> list[str]:
+    text = listed(lines)
+    return [f"Most urgent first:\n{text}"] if text else []
