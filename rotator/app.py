@@ -1,0 +1,148 @@
+"""What happens: `tick` is the whole path in one function; `build` makes what it needs from the config.
+
+read the world     decide            change the world                 tell
+take_stock ──────► make_plan ──────► executor: rotate, one by one ──► notify
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from rotator.core.lead import PolicySettings
+from rotator.core.model import Decision, Facts, Inventory, Notice, Outcome, Plan
+from rotator.core.notices import notices
+from rotator.core.plan import make_plan
+from rotator.core.policy import decide, reasons_seen
+from rotator.core.reasons import Reason
+from rotator.core.summary import summary_of
+from rotator.inventory import look_again, take_stock
+from rotator.log import logger
+from rotator.notify import notify
+from rotator.rotate import finish_roll_back, rotate
+from rotator.wiring import Wiring, build
+from rotator.world import World
+
+__all__ = ["Tick", "Wiring", "after", "build", "look_and_plan", "once", "remember", "tell", "tick"]
+
+log = logger(__name__)
+
+MOST_OUTCOMES = 10_000
+"""Since one look; more than that many rotations between two looks cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick saw, decided and told."""
+
+    inventory: Inventory
+    plan: Plan
+    notices: tuple[Notice, ...]
+
+
+def tick(wiring: Wiring, now: datetime) -> Tick:
+    """Look, plan, submit what is due, notify; never waits for a rotation.
+
+    Raises:
+        StateError: the state cannot be used; nothing was submitted.
+    """
+    finish_what_was_cut_off(wiring)
+    inventory, plan = look_and_plan(wiring.world, now)
+    remember(wiring, inventory, plan)
+    for decision in plan.due:
+        wiring.executor.submit(decision.spec.name, partial(rotate, decision, wiring.world))
+    told = after(wiring, Tick(inventory, plan, ()), wiring.executor.collect())
+    wiring.ping()
+    return told
+
+
+def once(wiring: Wiring) -> tuple[Tick, tuple[Outcome, ...]]:
+    """One tick that waits for its rotations and tells how they ended; the outcomes, oldest first.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    world = wiring.world
+    ticked = tick(wiring, world.clock.now())
+    wiring.executor.drain()
+    ended = after(wiring, ticked, wiring.executor.collect())
+    outcomes = world.store.outcomes(since=ticked.inventory.at, limit=MOST_OUTCOMES)
+    return Tick(ended.inventory, ticked.plan, ended.notices), tuple(reversed(outcomes))
+
+
+def after(wiring: Wiring, last: Tick, ended: tuple[Outcome, ...]) -> Tick:
+    """The last tick with what has ended since its look: looked at again, so that what is told is what is true now.
+
+    Args:
+        ended: outcomes that were not counted yet.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    world, inventory, plan = wiring.world, last.inventory, last.plan
+    since = world.store.outcomes(since=inventory.at, limit=MOST_OUTCOMES)
+    latest = {outcome.decision.spec.name: outcome.finished for outcome in reversed(since)}
+    stale = [one for one in inventory.facts if one.now < latest.get(one.spec.name, one.now)]
+    if stale:
+        fresh = {one.spec.name: look_again(one.spec, world, world.clock.now()) for one in stale}
+        inventory = replace(inventory, facts=tuple(fresh.get(one.spec.name, one) for one in inventory.facts))
+        decided = {name: decide(facts, world.policy) for name, facts in fresh.items()}
+        plan = replace(plan, decisions=tuple(decided.get(one.spec.name, one) for one in plan.decisions))
+        world.store.keep_look(summary_of(inventory, plan), inventory.at)
+        wiring.metrics.observe(inventory, plan)
+    return Tick(inventory, plan, tell(wiring, Tick(inventory, plan, ()), ended, since))
+
+
+def look_and_plan(world: World, now: datetime) -> tuple[Inventory, Plan]:
+    """Take stock and decide; writes nothing but what adoption and joins must remember."""
+    inventory = take_stock(world, now)
+    plan = make_plan(inventory, world.store.fleet(now), world.store.plan(), world.policy)
+    return inventory, plan
+
+
+def remember(wiring: Wiring, inventory: Inventory, plan: Plan) -> None:
+    """Store what the next look and the readers of the state need."""
+    world = wiring.world
+    world.store.keep_seen({facts.spec.name: seen_now(facts, world.policy) for facts in inventory.facts})
+    world.store.keep_plan(plan)
+    world.store.keep_look(summary_of(inventory, plan), inventory.at)
+    wiring.metrics.observe(inventory, plan)
+
+
+def seen_now(facts: Facts, policy: PolicySettings) -> Mapping[Reason, datetime]:
+    """What this look saw, with the beginning of each reason: its first look in an unbroken row."""
+    since = facts.history.seen_since
+    return {reason: since.get(reason, facts.now) for reason in reasons_seen(facts, policy)}
+
+
+def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Outcome, ...] = ()) -> tuple[Notice, ...]:
+    """Derive what is worth telling from one look and the outcomes since, and send what is to be sent now."""
+    store = wiring.world.store
+    for outcome in ended:
+        wiring.metrics.outcome(outcome)
+    previous = {key: state.notice for key, state in store.notices().items()}
+    open_now = notices(look.inventory, look.plan, since or ended, previous, wiring.notice_settings)
+    deliveries = notify(open_now, store, wiring.routes, wiring.world.clock.now())
+    arrived = [delivery.alerter for delivery in deliveries if delivery.arrived]
+    failed = [delivery.alerter for delivery in deliveries if not delivery.arrived]
+    wiring.metrics.told(open_now, arrived, failed)
+    return open_now
+
+
+def finish_what_was_cut_off(wiring: Wiring) -> None:
+    """A roll-back that a crash cut off is finished before anything else."""
+    world = wiring.world
+    names = world.store.undoing()
+    specs = {spec.name: spec for spec in (*world.specs, *(world.store.adopted() if names else ()))}
+    for name in names:
+        if name in specs:
+            wiring.executor.submit(name, partial(finish_roll_back, specs[name], world))
+        else:
+            log.error("a roll-back was cut off and its certificate is no longer in the config", certificate=name)
+
+
+def decisions_by_name(plan: Plan) -> Mapping[str, Decision]:
+    """The decisions of a plan by the name of their certificate."""
+    return {decision.spec.name: decision for decision in plan.decisions}

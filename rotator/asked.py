@@ -1,0 +1,259 @@
+"""What people ask for: rotate, roll back, approve, pause, resume. The daemon carries it out; where none runs, the CLI.
+
+Every request is written to the audit with who asked for it. An answer is one sentence for the person who asked; it
+begins with `not done: ` where nothing came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import partial
+
+from rotator.app import Tick, after, finish_what_was_cut_off, look_and_plan, remember
+from rotator.core.model import CertificateSpec, Facts, Outcome, Pause, Quarantine
+from rotator.core.pem import moment
+from rotator.core.policy import decide
+from rotator.core.sightings import place
+from rotator.errors import RotatorError, TargetError
+from rotator.inventory import look_again
+from rotator.ports import Request, Store, StoredBundle, Target
+from rotator.rotate import rotate
+from rotator.steps.prove import await_condition
+from rotator.wiring import Wiring
+from rotator.world import World
+
+EVERYTHING = "*"
+NOT_DONE = "not done: "
+_MOST_NAMED = 5
+
+
+class Declined(RotatorError):  # noqa: N818 - reads as what happened
+    """What was asked for cannot be done, and why."""
+
+
+def carry_out(request: Request, wiring: Wiring) -> str:
+    """Do what a person asked for; the answer is one sentence for that person, also where it cannot be done.
+
+    A `rotate` is only noted here: the look that follows begins it.
+
+    Raises:
+        StateError: the audit cannot be written.
+    """
+    try:
+        answer = _deed(request.verb)(request, wiring)
+    except RotatorError as error:
+        answer = f"{NOT_DONE}{error}"
+    subject = request.arguments.get("certificate") or request.arguments.get("match") or EVERYTHING
+    why = request.arguments.get("reason")
+    detail = f"by {request.by}{f', because {why}' if why else ''}: {answer}"
+    wiring.world.store.audit(f"asked-{request.verb}", subject, detail, wiring.world.clock.now())
+    return answer
+
+
+def _deed(verb: str) -> Callable[[Request, Wiring], str]:
+    if verb not in _DEEDS:
+        raise Declined(f"this rotator does not know how to {verb}; it may be older than the CLI that asked")
+    return _DEEDS[verb]
+
+
+def rotate_now(wiring: Wiring, certificates: Iterable[str]) -> tuple[Outcome, ...]:
+    """One look, in which only these certificates are rotated; waits until they are done, and tells.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    world, names = wiring.world, frozenset(certificates)
+    finish_what_was_cut_off(wiring)
+    inventory, plan = look_and_plan(world, world.clock.now())
+    remember(wiring, inventory, plan)
+    for decision in plan.due:
+        if decision.spec.name in names:
+            wiring.executor.submit(decision.spec.name, partial(rotate, decision, world))
+    wiring.executor.drain()
+    outcomes = wiring.executor.collect()
+    after(wiring, Tick(inventory, plan, ()), outcomes)
+    return outcomes
+
+
+# ---------------------------------------------------------------- which certificates
+
+
+def known_specs(store: Store | None, declared: Iterable[CertificateSpec]) -> Mapping[str, CertificateSpec]:
+    """Every certificate that is looked after, by name: as the last plan had it, declared ones as the config has it."""
+    if store is None:
+        return {spec.name: spec for spec in declared}
+    plan = store.plan()
+    planned = {decision.spec.name: decision.spec for decision in plan.decisions} if plan else {}
+    adopted = {spec.name: spec for spec in store.adopted()}
+    return {**adopted, **planned, **{spec.name: spec for spec in declared}}
+
+
+def spec_named(name: str, specs: Mapping[str, CertificateSpec]) -> CertificateSpec:
+    """The certificate of that name.
+
+    Raises:
+        Declined: there is none; the nearest names are in the sentence.
+    """
+    if name in specs:
+        return specs[name]
+    raise Declined(f"there is no certificate {name!r}{nearest(name, specs)}")
+
+
+def nearest(name: str, specs: Mapping[str, CertificateSpec]) -> str:
+    """The end of a sentence about a name that is not known: `; did you mean shop or shop-eu?`"""
+    if not specs:
+        return "; nothing has been looked at yet, so only declared certificates are known"
+    by_dns_name = [spec.name for spec in specs.values() if name in spec.names]
+    close = list(dict.fromkeys([*by_dns_name, *get_close_matches(name, specs, n=3, cutoff=0.5)]))
+    return f"; did you mean {' or '.join(close)}?" if close else "; `rotator status --all` lists them"
+
+
+def _certificate(request: Request, world: World) -> CertificateSpec:
+    return spec_named(request.arguments.get("certificate", ""), known_specs(world.store, world.specs))
+
+
+# ---------------------------------------------------------------- the deeds
+
+
+def _rotate(request: Request, wiring: Wiring) -> str:
+    world, force = wiring.world, request.arguments.get("force") == "yes"
+    spec = _certificate(request, world)
+    world.store.ask(spec.name, force=force, reason=request.arguments.get("reason", ""), at=request.at)
+    decision = decide(look_again(spec, world, world.clock.now()), world.policy)
+    if decision.due:
+        return f"{spec.name}: {decision.action} begins now, because {decision.because or decision.reason}"
+    if decision.wanted is not None:
+        raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.message}")
+    raise Declined(f"{spec.name} needs nothing: {decision.message}; `--force` renews it all the same")
+
+
+def _approve(request: Request, wiring: Wiring) -> str:
+    store = wiring.world.store
+    if request.arguments.get("certificate") == EVERYTHING:
+        store.approve(EVERYTHING, request.at)
+        return "unforeseen renewals in bulk are let through for a day"
+    spec = _certificate(request, wiring.world)
+    reasons = store.approve(spec.name, request.at)
+    if not reasons:
+        raise Declined(f"{spec.name} waits for no approval; `rotator show {spec.name}` says what it waits for")
+    return f"{spec.name} is approved ({', '.join(reasons)}) and is looked at again now"
+
+
+def _pause(request: Request, wiring: Wiring) -> str:
+    world, match = wiring.world, request.arguments.get("match") or EVERYTHING
+    specs = known_specs(world.store, world.specs)
+    names = [name for name in sorted(specs) if fnmatchcase(name, match)]
+    if not names and match != EVERYTHING:
+        raise Declined(f"no certificate matches {match!r}{nearest(match, specs)}")
+    until = _until(request.arguments.get("until", ""), request.at)
+    world.store.pause(match, Pause(request.arguments.get("reason", ""), request.at, until))
+    ends = f"until {moment(until)}" if until else "until somebody resumes it"
+    return f"paused {ends}: {_some(names) if match != EVERYTHING else 'everything'}"
+
+
+def _until(text: str, now: datetime) -> datetime | None:
+    if not text:
+        return None
+    until = datetime.fromisoformat(text)
+    if until <= now:
+        raise Declined(f"{moment(until)} has passed already")
+    return until
+
+
+def _resume(request: Request, wiring: Wiring) -> str:
+    store, match = wiring.world.store, request.arguments.get("match") or EVERYTHING
+    before = store.pauses()
+    store.resume(match, request.at)
+    ended = sorted(set(before) - set(store.pauses()))
+    if ended:
+        return f"resumed: {', '.join(ended)}"
+    if not before:
+        raise Declined("nothing is paused")
+    raise Declined(f"no pause was given as {match!r}; in force: {', '.join(sorted(before))}")
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return f"{', '.join(names[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
+
+
+# ---------------------------------------------------------------- roll back by hand
+
+
+def _roll_back(request: Request, wiring: Wiring) -> str:
+    """Put the previous certificate back at every target; safe to repeat where it was cut off.
+
+    What keeps the next look from undoing it (quarantine and hold) is stored before anything is touched.
+    """
+    world = wiring.world
+    spec = _certificate(request, world)
+    with world.store.lock(spec.name):
+        now = world.clock.now()
+        newer, previous = _two_newest(spec.name, world, now)
+        facts = look_again(spec, world, now)
+        targets = [world.target(spec.name, target) for target in spec.targets]
+        why = f"{request.by} put the previous certificate back by `rotator rollback`"
+        for target in targets:
+            held = Quarantine(target.location, newer.bundle.chain.fingerprint, spec.digest, now, None, by_hand=True)
+            world.store.quarantine(spec.name, held)
+        world.store.hold_by_hand(spec.name, why, now)
+        failed = [problem for target in targets if (problem := _put_back(previous, target))]
+        behind = () if failed else _not_yet_served(previous, facts, targets, world)
+    if failed:
+        raise Declined(f"{spec.name} could not be put back everywhere: {'; '.join(failed)}")
+    ends = f"{spec.name}: the certificate that ends {moment(previous.bundle.chain.not_after)} was put back"
+    if behind:
+        raise Declined(f"{ends}, but {', '.join(behind)} does not serve it")
+    served = " and is served" if facts.served else ""
+    return f"{ends}{served}; the newer one is held until `rotator approve {spec.name}`"
+
+
+def _two_newest(name: str, world: World, now: datetime) -> tuple[StoredBundle, StoredBundle]:
+    """The accepted bundle and the one before it that can still be used."""
+    bundles = world.store.bundles(name)
+    newer = next((one for one in bundles if one.status == "accepted"), None)
+    if newer is None:
+        raise Declined(f"rotator has not renewed {name} yet, so there is nothing to go back from")
+    for one in bundles:
+        if one.status == "superseded" and one.keys_kept and one.bundle.chain.not_after > now:
+            return newer, one
+    raise Declined(f"no earlier certificate of {name} is kept that is still valid (they are deleted after 72 h)")
+
+
+def _put_back(previous: StoredBundle, target: Target) -> str:
+    """Deploy to one target; every target is tried, so what went wrong is returned: empty when nothing did."""
+    try:
+        target.deploy(previous.bundle, replacing=target.snapshot().fingerprint)
+    except TargetError as error:
+        return f"{target.location}: {error}"
+    return ""
+
+
+def _not_yet_served(previous: StoredBundle, facts: Facts, targets: Iterable[Target], world: World) -> tuple[str, ...]:
+    """Addresses that were up and do not show the previous certificate within the time the targets need."""
+    up = {(s.endpoint, s.address) for sightings in facts.served.values() for s in sightings if s.state.up}
+    behind: list[str] = []
+
+    def shown() -> bool:
+        behind[:] = [
+            place(sighting)
+            for sighting in world.probe(tuple(facts.served))
+            if (sighting.endpoint, sighting.address) in up and sighting.fingerprint != previous.bundle.chain.fingerprint
+        ]
+        return not behind
+
+    if up:
+        await_condition(shown, max((target.settle for target in targets), default=timedelta(0)), world)
+    return tuple(behind)
+
+
+_DEEDS: Mapping[str, Callable[[Request, Wiring], str]] = {
+    "rotate": _rotate,
+    "rollback": _roll_back,
+    "approve": _approve,
+    "pause": _pause,
+    "resume": _resume,
+}

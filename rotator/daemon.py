@@ -1,0 +1,190 @@
+"""The daemon: a clock around `app.tick`.
+
+APScheduler only starts looks and the plan decides what is due, so a missed run costs one interval and never a
+certificate. The main thread waits for signals; SIGTERM and SIGINT finish what is in flight and start nothing new.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Event, Lock
+
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from rotator.app import Tick, Wiring, after, tick
+from rotator.asked import carry_out
+from rotator.core.model import Outcome, Result
+from rotator.core.plan import next_wake
+from rotator.errors import StateError
+from rotator.log import logger
+from rotator.notify import deliver_again
+from rotator.web.server import served
+from rotator.web.view import View
+
+log = logger(__name__)
+
+_REQUESTS_EVERY = timedelta(seconds=1)
+_DELIVER_AGAIN_EVERY = timedelta(minutes=1)
+
+
+class Daemon:
+    """Looks when the plan says so, carries out requests, and tells when a rotation ends.
+
+    Attributes:
+        last: the last complete tick; None before the first.
+        last_error: why the last look failed; empty when it did not.
+    """
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        wiring.executor.listen(self._ended)
+        self._stop = Event()
+        self._looking = Lock()
+        self._scheduling = Lock()
+        self._asked_to_tell = Event()
+        self.last: Tick | None = None
+        self.last_error = ""
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={"default": ThreadPoolExecutor(3)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        self._scheduler.add_listener(_report_fault, EVENT_JOB_ERROR)
+
+    # ------------------------------------------------------------ running
+
+    def run(self, listen: str) -> None:
+        """Run until SIGTERM or SIGINT, with the web server on `listen`.
+
+        Raises:
+            AddressTaken: it cannot be listened on; nothing was started.
+        """
+        with _signals(self._stop), served(listen, self.view):
+            self.start()
+            self._stop.wait()
+            log.info("stopping", in_flight=self._wiring.executor.in_flight)
+            self.finish()
+
+    def start(self) -> None:
+        """Begin looking, now and then whenever the plan says."""
+        self._scheduler.start()
+        self._look_at(self._wiring.world.clock.now())
+        self._scheduler.add_job(
+            self._requests, "interval", seconds=_REQUESTS_EVERY.total_seconds(), id="requests", replace_existing=True
+        )
+        self._scheduler.add_job(self._deliver_again, "interval", seconds=_DELIVER_AGAIN_EVERY.total_seconds())
+
+    def finish(self) -> None:
+        """Start nothing new, finish what is in flight, and tell how it ended."""
+        with self._scheduling:
+            # The scheduler waits for its jobs while it holds its lock; a job that schedules would wait for that lock.
+            self._stop.set()
+        self._scheduler.shutdown(wait=True)
+        self._wiring.executor.close()
+        self._tell()
+
+    @property
+    def view(self) -> View:
+        """What the web server may see."""
+        wiring = self._wiring
+        return View(
+            wiring.world.store,
+            wiring.metrics,
+            wiring.world.clock.now,
+            alive=lambda: self.alive,
+            ready=lambda: self.ready,
+            error=lambda: self.last_error,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether looks still happen: the scheduler runs and the last one is not overdue by three intervals."""
+        if not self._scheduler.running:
+            return False
+        if self.last is None:
+            return True
+        world = self._wiring.world
+        return world.clock.now() - self.last.inventory.at < 3 * world.policy.check_every + timedelta(minutes=10)
+
+    @property
+    def ready(self) -> bool:
+        """Whether a first look has ended."""
+        return self.last is not None
+
+    # ------------------------------------------------------------ jobs
+
+    def _look(self) -> None:
+        world = self._wiring.world
+        with self._looking:
+            now = world.clock.now()
+            try:
+                self.last = tick(self._wiring, now)
+                self.last_error = ""
+                self._look_at(next_wake(self.last.plan, world.policy, now, first=self.last.inventory.first))
+            except StateError as error:
+                self.last_error = str(error)
+                log.error("the look failed; it is tried again", error=str(error))  # noqa: TRY400 - one clear sentence
+                self._look_at(now + world.policy.shortest_tick)
+
+    def _look_at(self, moment: datetime) -> None:
+        with self._scheduling:
+            if not self._stop.is_set():
+                self._scheduler.add_job(self._look, "date", run_date=moment, id="look", replace_existing=True)
+
+    def _requests(self) -> None:
+        store, clock = self._wiring.world.store, self._wiring.world.clock
+        for request in store.requests():
+            answer = carry_out(request, self._wiring)
+            store.answer(request.id, answer, clock.now())
+            log.info("request carried out", verb=request.verb, by=request.by, answer=answer)
+            self._look_at(clock.now())
+
+    def _ended(self, certificate: str, outcome: Outcome | None) -> None:
+        """The executor's word that a rotation ended: tell, and look again soon where it is not done."""
+        with self._scheduling:
+            if not self._stop.is_set() and not self._asked_to_tell.is_set():
+                # One that runs and one that waits for it are enough: the second tells whatever has ended meanwhile.
+                self._asked_to_tell.set()
+                self._scheduler.add_job(self._tell, max_instances=2)
+        if outcome is not None and outcome.result is not Result.DONE:
+            self._look_soon()
+
+    def _look_soon(self) -> None:
+        world = self._wiring.world
+        soon = world.clock.now() + world.policy.shortest_tick
+        planned = self._scheduler.get_job("look")
+        if planned is None or planned.next_run_time is None or planned.next_run_time > soon:
+            self._look_at(soon)
+
+    def _tell(self) -> None:
+        with self._looking:
+            self._asked_to_tell.clear()
+            outcomes = self._wiring.executor.collect() if self.last else ()
+            if self.last and outcomes:
+                self.last = after(self._wiring, self.last, outcomes)
+
+    def _deliver_again(self) -> None:
+        """What an alerter could not take is tried again between two looks: a page must not wait for an hour."""
+        with self._looking:
+            world = self._wiring.world
+            deliver_again(world.store, self._wiring.routes, world.clock.now())
+
+
+def _report_fault(event: JobExecutionEvent) -> None:
+    log.error("a scheduled job failed", job=event.job_id, error=repr(event.exception))
+
+
+@contextmanager
+def _signals(stop: Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event; a second one is not needed, since nothing is waited for without a limit."""
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -1,0 +1,322 @@
+"""Take stock: ask sources, targets, store and issuers once, and join what is stored with what is served.
+
+The result is facts, not opinions: `core.policy` decides. One bad item or source hides nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from rotator.core.adopt import Adoption, Look, adopt
+from rotator.core.current import Current, current
+from rotator.core.model import (
+    CertificateSpec,
+    Chain,
+    Endpoint,
+    Evidence,
+    Facts,
+    History,
+    Inventory,
+    Location,
+    Mode,
+    Observation,
+    Problem,
+    ProblemKind,
+    Sighting,
+    SightingState,
+    SourceProblem,
+    Suggestion,
+)
+from rotator.core.trust import verify_path
+from rotator.errors import IssueError, SourceError, TargetError
+from rotator.log import logger
+from rotator.ports import Source, SuggestsRenewal
+from rotator.suggestions import suggestion_of
+from rotator.trust import trust_of, verifies
+from rotator.world import World
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one source gave in one look; `problem` is empty when the look was complete."""
+
+    source: str
+    observations: tuple[Observation, ...]
+    problem: str = ""
+
+
+def take_stock(world: World, now: datetime) -> Inventory:
+    """Look at everything once, adopt what rules say, and gather the facts of every certificate."""
+    first = world.store.is_empty()
+    found = _ask_sources(world)
+    observations = tuple(o for one in found for o in one.observations)
+    adoption = _adopt(found, world, now)
+    specs = (*world.specs, *adoption.specs)
+    seen = {o.location: o for o in observations}
+    installed = {spec.name: _installed(spec, world, seen) for spec in specs}
+    endpoints = _endpoints(specs, installed, observations, world)
+    wanted = [Wanted(spec, endpoints[spec.name], _fingerprints(installed[spec.name])) for spec in specs]
+    served = _served(wanted, observations, world)
+    histories = world.store.histories([spec.name for spec in specs], now)
+    facts = tuple(
+        _facts(
+            spec,
+            installed[spec.name],
+            served[spec.name],
+            histories.get(spec.name, History()),
+            world,
+            now,
+        )
+        for spec in specs
+    )
+    return Inventory(
+        at=now,
+        facts=facts,
+        unmanaged=_unmanaged(observations, facts),
+        observations=observations,
+        problems=tuple(SourceProblem(one.source, one.problem) for one in found if one.problem),
+        held=adoption.held,
+        retired=tuple(spec.name for spec in adoption.retired),
+        first=first,
+    )
+
+
+def look_again(spec: CertificateSpec, world: World, now: datetime) -> Facts:
+    """The facts of one certificate, read fresh from its own places: what a rotation decides by after locking."""
+    installed = _installed(spec, world, {})
+    endpoints = _endpoints((spec,), {spec.name: installed}, (), world)[spec.name]
+    served = _served([Wanted(spec, endpoints)], (), world)[spec.name]
+    history = world.store.histories([spec.name], now).get(spec.name, History())
+    return _facts(spec, installed, served, history, world, now)
+
+
+# ---------------------------------------------------------------- sources
+
+
+def _ask_sources(world: World) -> tuple[Found, ...]:
+    """All sources at once, each on its own thread, so that a slow one delays only itself."""
+    if not world.sources:
+        return ()
+    with ThreadPoolExecutor(max_workers=min(8, len(world.sources)), thread_name_prefix="source") as pool:
+        return tuple(pool.map(_ask, world.sources.values()))
+
+
+def _ask(source: Source) -> Found:
+    observations: list[Observation] = []
+    try:
+        for observation in source.observe():
+            observations.append(observation)
+    except SourceError as error:
+        log.warning("source unreadable", source=source.name, error=str(error))
+        return Found(source.name, tuple(observations), str(error))
+    return Found(source.name, tuple(observations))
+
+
+# ---------------------------------------------------------------- adoption
+
+
+def _adopt(found: Sequence[Found], world: World, now: datetime) -> Adoption:
+    known = world.store.adopted()
+    look = Look(
+        found={one.source: one.observations for one in found},
+        complete={one.source for one in found if not one.problem},
+        claimed={place for spec in world.specs for place in places_of(spec, world)},
+        places={spec.name: places_of(spec, world) for spec in known},
+    )
+    adoption = adopt(look, world.rules, known, world.adopt_target)
+    for spec in adoption.new:
+        world.store.keep_adopted(spec, now)
+    for spec in adoption.retired:
+        world.store.retire(spec.name, now)
+    return adoption
+
+
+def places_of(spec: CertificateSpec, world: World) -> tuple[Location, ...]:
+    """The places of a certificate's targets."""
+    return tuple(world.target(spec.name, target).location for target in spec.targets)
+
+
+# ---------------------------------------------------------------- stored
+
+
+def _installed(
+    spec: CertificateSpec, world: World, seen: Mapping[Location, Observation]
+) -> Mapping[Location, Observation]:
+    """What each target holds: as a source saw it in this look, else as the target itself reads it."""
+    installed: dict[Location, Observation] = {}
+    for target_spec in spec.targets:
+        target = world.target(spec.name, target_spec)
+        location = target.location
+        if location in seen:
+            installed[location] = seen[location]
+            continue
+        try:
+            installed[location] = target.snapshot().observation
+        except TargetError as error:
+            installed[location] = Observation(location, problem=Problem(ProblemKind.UNSEEN, str(error)))
+    return installed
+
+
+# ---------------------------------------------------------------- served
+
+
+def _endpoints(
+    specs: Iterable[CertificateSpec],
+    installed: Mapping[str, Mapping[Location, Observation]],
+    observations: Iterable[Observation],
+    world: World,
+) -> Mapping[str, tuple[Endpoint, ...]]:
+    """The endpoints of each certificate: declared, in front of its places, or joined by fingerprint once."""
+    joins = dict(world.store.joins())
+    by_fingerprint: dict[str, set[str]] = {}
+    for name, places in installed.items():
+        for observation in places.values():
+            if observation.chain:
+                by_fingerprint.setdefault(observation.chain.fingerprint, set()).add(name)
+    new = _new_joins(observations, by_fingerprint, joins)
+    if new:
+        world.store.keep_joins(new)
+    joins |= new
+    endpoints: dict[str, tuple[Endpoint, ...]] = {}
+    for spec in specs:
+        fronts = (front for o in installed[spec.name].values() for front in o.fronts)
+        joined = (endpoint for endpoint, name in joins.items() if name == spec.name)
+        endpoints[spec.name] = tuple(dict.fromkeys((*spec.endpoints, *fronts, *joined)))
+    return endpoints
+
+
+def _new_joins(
+    observations: Iterable[Observation], by_fingerprint: Mapping[str, set[str]], joins: Mapping[Endpoint, str]
+) -> dict[Endpoint, str]:
+    """An endpoint that serves what exactly one certificate stores belongs to it from now on."""
+    new: dict[Endpoint, str] = {}
+    for observation in observations:
+        if observation.endpoint is None or observation.chain is None or observation.endpoint in joins:
+            continue
+        names = by_fingerprint.get(observation.chain.fingerprint, set())
+        if len(names) == 1:
+            new[observation.endpoint] = next(iter(names))
+    return new
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The endpoints of one certificate, and what its places hold."""
+
+    spec: CertificateSpec
+    endpoints: tuple[Endpoint, ...]
+    stored: frozenset[str] = frozenset()
+
+
+def _fingerprints(places: Mapping[Location, Observation]) -> frozenset[str]:
+    return frozenset(o.chain.fingerprint for o in places.values() if o.chain)
+
+
+Served = Mapping[Endpoint, tuple[Sighting, ...]]
+
+
+def _served(wanted: Sequence[Wanted], observations: Iterable[Observation], world: World) -> Mapping[str, Served]:
+    """What every endpoint shows, by certificate: as a source just saw it, else by a handshake of our own.
+
+    A server may have an RSA certificate beside an ECDSA one. Where a source saw something else than what is stored,
+    it is asked again for a key like that of the certificate in question.
+    """
+    seen: dict[Endpoint, list[Sighting]] = {}
+    for observation in observations:
+        if observation.endpoint is not None and observation.chain is not None:
+            sighting = _as_sighting(observation.endpoint, observation)
+            seen.setdefault(observation.endpoint, []).append(sighting)
+    served: dict[str, dict[Endpoint, tuple[Sighting, ...]]] = {one.spec.name: {} for one in wanted}
+    asked: dict[str, list[tuple[str, Endpoint]]] = {}
+    for one in wanted:
+        for endpoint in one.endpoints:
+            sightings = seen.get(endpoint, [])
+            served[one.spec.name][endpoint] = tuple(sightings)
+            if not sightings or any(s.fingerprint not in one.stored for s in sightings):
+                asked.setdefault(one.spec.key.algorithm, []).append((one.spec.name, endpoint))
+    for algorithm, pairs in asked.items():
+        fresh: dict[Endpoint, list[Sighting]] = {}
+        for sighting in world.probe([endpoint for _, endpoint in pairs], key_algorithm=algorithm):
+            fresh.setdefault(sighting.endpoint, []).append(sighting)
+        for name, endpoint in pairs:
+            served[name][endpoint] = tuple(fresh.get(endpoint, ()))
+    return served
+
+
+def _as_sighting(endpoint: Endpoint, observation: Observation) -> Sighting:
+    return Sighting(
+        endpoint,
+        observation.location.address.rpartition("@")[2],
+        SightingState.SERVED,
+        observation.chain.fingerprint if observation.chain else "",
+        observation.chain,
+        observation.handshake,
+    )
+
+
+# ---------------------------------------------------------------- facts
+
+
+def _facts(
+    spec: CertificateSpec,
+    installed: Mapping[Location, Observation],
+    served: Mapping[Endpoint, tuple[Sighting, ...]],
+    history: History,
+    world: World,
+    now: datetime,
+) -> Facts:
+    facts = Facts(spec=spec, now=now, installed=installed, served=served, history=history)
+    trust = trust_of(facts, world)
+
+    def good(chain: Chain) -> bool:
+        return set(spec.names) <= set(chain.names) and verify_path(chain, trust.roots, now, spec.names) is None
+
+    stands = _current(facts, good)
+    if stands.put_back is not None and not history.held_by_hand:
+        why = f"an older certificate of ours ({stands.put_back.fingerprint[:16]}…) was put back by hand"
+        world.store.hold_by_hand(spec.name, why, now)
+        history = replace(history, held_by_hand=why)
+    trusted = None if stands.chain is None or not trust.roots else verifies(stands.chain, trust.roots, now)
+    return replace(
+        facts,
+        newest=stands.chain,
+        history=history,
+        evidence=Evidence(trusted=trusted, trust=trust.label),
+        suggestion=_suggestion(spec, stands.chain, world, now),
+        replaced_by_hand=stands.by_hand,
+    )
+
+
+def _current(facts: Facts, good: Callable[[Chain], bool]) -> Current:
+    history = facts.history
+    rolled_back = {
+        o.chain.fingerprint
+        for o in facts.installed.values()
+        if o.chain and any(q.location == o.location and not q.by_hand for q in history.quarantines)
+    }
+    return current(facts.installed.values(), history, ours=history.ours, rolled_back=rolled_back, good=good)
+
+
+def _suggestion(spec: CertificateSpec, chain: Chain | None, world: World, now: datetime) -> Suggestion | None:
+    """What the issuer suggests; in observe mode no issuer is called."""
+    if chain is None or spec.mode is Mode.OBSERVE or chain.not_after <= now:
+        return None
+    for name in spec.issuers:
+        issuer = world.issuers.get(name)
+        if isinstance(issuer, SuggestsRenewal):
+            try:
+                return suggestion_of(issuer, chain.leaf, world.store, now)
+            except IssueError as error:
+                log.warning("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
+    return None
+
+
+def _unmanaged(observations: Iterable[Observation], facts: Iterable[Facts]) -> tuple[Observation, ...]:
+    places = {place for one in facts for place in one.installed}
+    endpoints = {endpoint for one in facts for endpoint in one.served}
+    return tuple(o for o in observations if o.location not in places and o.endpoint not in endpoints)

@@ -1,0 +1,114 @@
+"""Obtain a bundle: the one that is stored already, or a new one by key, CSR and order.
+
+Each line that a crash must not undo is stored before the next one begins: the key before the order, the order's
+checkpoint as the issuer gives it, the chain before it is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rotator.core.csr import make_csr, new_key
+from rotator.core.guards import issuer_for
+from rotator.core.model import Action, Bundle, Decision, Facts, IssueRequest, Order, Result, Stage
+from rotator.core.policy import skips_gap
+from rotator.errors import IssueError, Pending
+from rotator.ports import Issuer, PendingIssue, StoredBundle
+from rotator.steps import Ended
+from rotator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A stored bundle, and whether an order was placed for it just now."""
+
+    bundle: StoredBundle
+    ordered: bool
+
+
+def obtain(decision: Decision, facts: Facts, world: World) -> Obtained | None:
+    """The bundle to deploy; None for a redeploy of what the targets hold themselves, whose key rotator does not have.
+
+    Raises:
+        Ended: the issuer refused, failed, or has not finished.
+    """
+    stored = world.store.bundles(facts.spec.name)
+    if decision.action is Action.REDEPLOY:
+        return next((Obtained(b, ordered=False) for b in stored if _is_newest(b, facts) and b.keys_kept), None)
+    received = next((b for b in stored if b.status == "received" and b.digest == facts.spec.digest), None)
+    if received is not None:
+        return Obtained(received, ordered=False)
+    return Obtained(_order(decision, facts, world), ordered=True)
+
+
+def _is_newest(stored: StoredBundle, facts: Facts) -> bool:
+    newest = facts.newest
+    return stored.status == "accepted" and newest is not None and stored.bundle.chain.fingerprint == newest.fingerprint
+
+
+def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
+    store, spec = world.store, facts.spec
+    pending = _pending(facts, world)
+    name = pending.issuer if pending.checkpoint else _issuer(decision, facts, world)
+    issuer = world.issuers.get(name or "")
+    if name is None or issuer is None:
+        raise Ended(Result.FAILED, Stage.ISSUE, f"no issuer of {', '.join(spec.issuers)} can be used right now")
+    order_id = store.unfinished_order(spec.name, name) if pending.checkpoint else None
+    if order_id is None:
+        # The intent is written before the request: a crash in between is counted, never forgotten.
+        skipped = skips_gap(decision, facts)
+        order = Order(spec.name, name, spec.digest, spec.names, world.clock.now(), skipped_gap=skipped)
+        order_id = store.open_order(order)
+    bundle = _issue(issuer, replace(pending, issuer=name), facts, world, order_id)
+    stored = StoredBundle(spec.name, bundle, "received", spec.digest, name, world.clock.now())
+    store.keep_bundle(stored)
+    store.drop_pending(spec.name)
+    return stored
+
+
+def _issuer(decision: Decision, facts: Facts, world: World) -> str | None:
+    fleet = world.store.fleet(facts.now)
+    return issuer_for(facts.spec, fleet, facts.now, world.policy, trial=decision.trial)
+
+
+def _pending(facts: Facts, world: World) -> PendingIssue:
+    """The key and request of an interrupted order for the same spec, else new ones."""
+    spec = facts.spec
+    pending = world.store.pending(spec.name)
+    if pending is not None and pending.digest == spec.digest and pending.issuer in {"", *spec.issuers}:
+        return pending
+    key = new_key(spec.key)
+    pending = PendingIssue(spec.name, spec.digest, key, make_csr(key, spec.names), started=world.clock.now())
+    world.store.keep_pending(pending)
+    return pending
+
+
+def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, order_id: int) -> Bundle:
+    spec, store = facts.spec, world.store
+
+    def checkpoint(token: str) -> None:
+        store.keep_pending(replace(pending, checkpoint=token))
+
+    request = IssueRequest(
+        csr=pending.csr,
+        names=spec.names,
+        lifetime=spec.lifetime,
+        profile=spec.profile,
+        replaces=facts.newest.leaf if facts.newest else None,
+    )
+    try:
+        chain = issuer.issue(request, resume=pending.checkpoint, checkpoint=checkpoint)
+    except Pending as unfinished:
+        store.close_order(order_id, result="pending")
+        ask_at = world.clock.now() + unfinished.retry_after
+        raise Ended(Result.PENDING, Stage.ISSUE, str(unfinished), retry_at=ask_at) from unfinished
+    except IssueError as error:
+        store.close_order(order_id, result="failed", permanent=error.permanent)
+        # The same key and CSR are used again; the order is not, so that a dead one cannot hold us for ever.
+        store.keep_pending(replace(pending, issuer="", checkpoint=None))
+        at = world.clock.now() + error.retry_after if error.retry_after else None
+        raise Ended(
+            Result.FAILED, Stage.ISSUE, f"{issuer.name}: {error}", permanent=error.permanent, retry_at=at
+        ) from error
+    store.close_order(order_id, result="issued")
+    return Bundle(chain, pending.key)

@@ -1,0 +1,36 @@
+"""What the status page shows, as plain rows. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+_ORDER = {"refused": 0, "held": 1, "due": 2, "waiting": 3, "ok": 4}
+
+
+def rows(status: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
+    """The certificates of the last look: those that need attention first, then the soonest end."""
+    look = status["look"]
+    if look is None:
+        return []
+    found = [{**row, "left": _left(row["ends"], now)} for row in look["certificates"]]
+    return sorted(found, key=lambda row: (_ORDER[row["state"]], row["ends"] or ""))
+
+
+def _left(ends: str, now: datetime) -> timedelta | None:
+    return datetime.fromisoformat(ends) - now if ends else None
+
+
+def span(left: timedelta | None) -> str:
+    """A time left as people say it: `29 d`, `7 h`, `ended 3 d ago`."""
+    if left is None:
+        return "none"
+    seconds = abs(left.total_seconds())
+    text = (
+        f"{seconds / 86400:.0f} d"
+        if seconds >= 2 * 86400
+        else f"{seconds / 3600:.0f} h"
+        if seconds >= 7200
+        else f"{seconds / 60:.0f} min"
+    )
+    return text if left > timedelta(0) else f"ended {text} ago"

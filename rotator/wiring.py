@@ -1,0 +1,167 @@
+"""Everything that `app.tick` uses, built from the config: sources, issuers, targets, alerters, state, executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+from rotator.config.build import Config
+from rotator.config.entries import PluginEntry
+from rotator.core.adopt import AdoptTarget
+from rotator.core.csr import is_address
+from rotator.core.model import Certificate, Observation, Outcome, Sighting, TargetSpec
+from rotator.core.notices import NoticeSettings
+from rotator.core.trust import covers
+from rotator.executor import LocalExecutor
+from rotator.lib.tls import probe, verified_handshake
+from rotator.lib.trust import file_roots, system_roots
+from rotator.metrics import Metrics
+from rotator.notify import Route, heartbeat
+from rotator.plugins import Group, find, kinds
+from rotator.ports import Clock, Store, Target, TargetFactory
+from rotator.state.open import open_copy, open_store
+from rotator.world import Verifier, World
+
+
+class Executor(Protocol):
+    """Where rotations run; see `rotator.executor`."""
+
+    def submit(self, certificate: str, job: Callable[[], Outcome | None]) -> bool: ...
+
+    def collect(self) -> tuple[Outcome, ...]: ...
+
+    def listen(self, on_end: Callable[[str, Outcome | None], None]) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def in_flight(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Everything `tick` uses, built once.
+
+    Attributes:
+        ping: tells the outside watcher that a complete look has ended (`alerts.heartbeat`).
+    """
+
+    world: World
+    executor: Executor
+    routes: tuple[Route, ...]
+    metrics: Metrics
+    notice_settings: NoticeSettings
+    ping: Callable[[], bool]
+
+
+@contextmanager
+def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiring]:
+    """Build everything, and close it again.
+
+    Args:
+        writer: False works on a private copy of the state: the whole path may run and nothing of it is kept.
+
+    Raises:
+        StateError: the state cannot be opened, or somebody else holds it.
+        PluginError: a plugin cannot be loaded.
+    """
+    with _state(config, clock, writer=writer) as store:
+        executor = LocalExecutor(config.file.limits.at_once)
+        url = config.heartbeat
+        yield Wiring(
+            world=world_of(config, store, clock),
+            executor=executor,
+            routes=tuple(_route(entry, clock) for entry in config.alerters),
+            metrics=Metrics(sources=tuple(entry.name for entry in config.sources), policy=config.policy()),
+            notice_settings=NoticeSettings(),
+            ping=(lambda: heartbeat(url)) if url else (lambda: True),
+        )
+        executor.close()
+
+
+def _state(config: Config, clock: Clock, *, writer: bool) -> Store:
+    state = config.file.state
+    if writer:
+        return open_store(state.url, state.key, clock, writer=True)
+    return open_copy(state.url, state.key, clock)
+
+
+def world_of(config: Config, store: Store, clock: Clock) -> World:
+    """The world as the config describes it."""
+    return World(
+        clock=clock,
+        policy=config.policy(),
+        store=store,
+        sources={entry.name: _plugin("sources", entry, clock) for entry in config.sources},
+        issuers={entry.name: _plugin("issuers", entry, clock, store) for entry in config.issuers},
+        target=target_factory(clock),
+        adopt_target=adopt_target(),
+        probe=probe,
+        verify=verifier(clock),
+        system_roots=system_roots,
+        file_roots=file_roots,
+        specs=config.specs(),
+        rules=config.rules(),
+        issuer_trust=config.issuer_trust,
+        keep_keys=config.file.keep_keys,
+    )
+
+
+def _plugin(group: Group, entry: PluginEntry, *parts: object) -> Any:
+    return find(group, entry.kind)(entry.name, entry.settings, *parts)
+
+
+def _route(entry: PluginEntry, clock: Clock) -> Route:
+    shared: Mapping[str, Any] = entry.shared
+    return Route(
+        entry.name,
+        _plugin("alerters", entry, clock),
+        at_least=shared["at_least"],
+        owners=frozenset(shared["owners"]),
+        repeat_every=shared["repeat_every"],
+    )
+
+
+def target_factory(clock: Clock) -> TargetFactory:
+    """Builds targets; the same certificate and spec give the same object, so that connections are kept."""
+
+    @lru_cache(maxsize=20_000)
+    def build_target(certificate: str, spec: TargetSpec) -> Target:
+        kind = find("targets", spec.kind)
+        settings = kind.Settings.model_validate(dict(spec.settings))  # type: ignore[attr-defined]  # `find` saw to it
+        target: Target = kind(certificate, spec, settings, clock)
+        return target
+
+    return build_target
+
+
+def adopt_target() -> AdoptTarget:
+    """Asks every kind of target in turn whether it can write a place that was observed."""
+
+    def ask(observation: Observation, rule: Mapping[str, object]) -> TargetSpec | None:
+        for kind in kinds("targets"):
+            found: TargetSpec | None = find("targets", kind).adopt(observation, rule)  # type: ignore[attr-defined]  # a port's method
+            if found is not None:
+                return found
+        return None
+
+    return ask
+
+
+def verifier(clock: Clock) -> Verifier:
+    """A handshake as a client would make it, now."""
+
+    def verify(sighting: Sighting, roots: Sequence[Certificate]) -> str | None:
+        endpoint, chain = sighting.endpoint, sighting.chain
+        nameless = is_address(endpoint.host) and not endpoint.server_name
+        if nameless and chain and chain.names and not covers(chain.names, endpoint.host):
+            # Nobody calls the service by this address; a client would ask for the name that it came for.
+            endpoint = replace(endpoint, server_name=chain.names[0])
+        return verified_handshake(endpoint, sighting.address, roots, at=clock.now())
+
+    return verify

@@ -1,0 +1,46 @@
+"""The outside world as rotator reaches it: everything that a look or a rotation may touch, in one frozen record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from rotator.core.adopt import AdoptionRule, AdoptTarget
+from rotator.core.lead import PolicySettings
+from rotator.core.model import Certificate, CertificateSpec, Sighting, TrustSpec
+from rotator.ports import Clock, Issuer, Prober, Source, Store, TargetFactory
+
+Verifier = Callable[[Sighting, Sequence[Certificate]], str | None]
+"""One more handshake with the address of a sighting, verified as a client that trusts only these roots would;
+None when it verifies, else what is wrong in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What `take_stock` and `rotate` work with; built once by `app.build`.
+
+    Attributes:
+        specs: the declared certificates.
+        rules: what of the found ones is adopted.
+        issuer_trust: trust that the config states for an issuer.
+        system_roots: the roots of the operating system, read when asked.
+        file_roots: the roots in a file, read when asked.
+        keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
+    """
+
+    clock: Clock
+    policy: PolicySettings
+    store: Store
+    sources: Mapping[str, Source]
+    issuers: Mapping[str, Issuer]
+    target: TargetFactory
+    adopt_target: AdoptTarget
+    probe: Prober
+    verify: Verifier
+    system_roots: Callable[[], tuple[Certificate, ...]]
+    file_roots: Callable[[str], tuple[Certificate, ...]]
+    specs: tuple[CertificateSpec, ...] = ()
+    rules: tuple[AdoptionRule, ...] = ()
+    issuer_trust: Mapping[str, TrustSpec] = field(default_factory=lambda: MappingProxyType({}))
+    keep_keys: bool = True
