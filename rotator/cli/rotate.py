@@ -1,0 +1,62 @@
+"""`rotator rotate`: renew now what a person names."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rotator.cli.ending import Ending, Mistake
+from rotator.cli.options import DEFAULT_CONFIG, ConfigOption, NamesArgument, Output, OutputOption
+
+if TYPE_CHECKING:
+    from rotator.config.build import Config
+    from rotator.core.model import CertificateSpec
+    from rotator.ports import Store
+
+
+def rotate(
+    names: NamesArgument = None,
+    issuer: Annotated[str | None, typer.Option(metavar="ISSUER", help="All whose issuer this is.")] = None,
+    match: Annotated[str | None, typer.Option(metavar="GLOB", help="All whose name matches, like 'shop-*'.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Renew also what is not due.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    output: OutputOption = Output.TABLE,
+) -> Ending:
+    """Renew now what you name, and show how it ended.
+
+    What is due, and with --force also what is not. A running daemon does it, at once; where none runs, this command
+    takes the state and does it itself. What holds a renewal back (pause, owner, quarantine, the CA's limits) does so
+    here, too. Exit code 1 when something was not done.
+    """
+    from rotator.cli.asking import ask, tell
+    from rotator.cli.opening import log_to_stderr, read_config, reading
+
+    if sum(map(bool, (names, issuer, match))) != 1:
+        raise Mistake("say what to rotate: NAME…, or --issuer ISSUER, or --match GLOB")
+    log_to_stderr("warning")
+    read = read_config(config)
+    with reading(read) as store:
+        specs = _chosen(names, issuer, match, store, read)
+    shared = {"force": "yes" if force else "no", "reason": reason}
+    return tell(output, ask(read, "rotate", [{"certificate": spec.name, **shared} for spec in specs]))
+
+
+def _chosen(
+    names: list[str] | None, issuer: str | None, match: str | None, store: Store | None, config: Config
+) -> tuple[CertificateSpec, ...]:
+    from rotator.cli.opening import named
+
+    known = named(names, store, config)
+    if issuer:
+        issuers = [entry.name for entry in config.issuers]
+        if issuer not in issuers:
+            raise Mistake(f"there is no issuer {issuer!r} in the config; there are {', '.join(issuers) or 'none'}")
+        known = tuple(spec for spec in known if issuer in spec.issuers)
+    if match:
+        known = tuple(spec for spec in known if fnmatchcase(spec.name, match))
+    if not known:
+        raise Mistake(f"no certificate {f'of the issuer {issuer}' if issuer else f'matches {match!r}'}")
+    return known

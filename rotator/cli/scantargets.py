@@ -1,0 +1,119 @@
+"""What `rotator scan` is pointed at: words on the command line, in `@file`s and on standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from rotator.cli.ending import Mistake
+from rotator.report.audit import Unseen
+
+_MOST_BYTES = 1 << 20
+_HEADER = b"-----BEGIN CERTIFICATE"
+_GLOB = "*?"
+
+
+@dataclass(slots=True)
+class ScanTargets:
+    """Sorted by where they are looked for.
+
+    Attributes:
+        endpoints: as written, each one readable.
+        files: absolute globs.
+        unseen: paths that cannot be looked into.
+    """
+
+    endpoints: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    unseen: list[Unseen] = field(default_factory=list)
+
+
+def read_targets(words: Iterable[str], stdin: IO[str] = sys.stdin) -> ScanTargets:
+    """Sort words into endpoints and files; a folder stands for every file in it that has a PEM certificate.
+
+    What exists as a path is one; of the rest, what has a `/` or a glob is a path, anything else an endpoint.
+
+    Raises:
+        Mistake: a word is neither, or a list of words cannot be read.
+    """
+    found = ScanTargets()
+    for word in _expanded(words, stdin):
+        path = Path(word).expanduser().absolute()
+        if "://" in word:
+            _add_endpoint(word, found)
+        elif path.is_dir():
+            _add_folder(path, found)
+        elif path.exists():
+            found.files.append(glob.escape(str(path)))
+        elif not word.startswith("[") and ("/" in word or any(sign in word for sign in _GLOB)):
+            _add_pattern(path, found)
+        else:
+            _add_endpoint(word, found)
+    return found
+
+
+def _expanded(words: Iterable[str], stdin: IO[str]) -> Iterator[str]:
+    for word in words:
+        if word == "-":
+            yield from _lines(stdin)
+        elif word.startswith("@"):
+            try:
+                with Path(word[1:]).open(encoding="utf-8") as file:
+                    yield from _lines(file)
+            except (OSError, UnicodeDecodeError) as error:
+                raise Mistake(f"the list {word[1:]} cannot be read: {error}") from error
+        else:
+            yield word
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """One target a line; empty lines and comments mean nothing."""
+    for line in file:
+        word = line.partition("#")[0].strip()
+        if word:
+            yield word
+
+
+def _add_endpoint(word: str, found: ScanTargets) -> None:
+    from rotator.lib.endpoint import parse_endpoint
+
+    try:
+        parse_endpoint(word)
+    except ValueError as error:
+        raise Mistake(f"{error}; a file or folder of that name does not exist either") from error
+    found.endpoints.append(word)
+
+
+def _add_pattern(path: Path, found: ScanTargets) -> None:
+    if any(sign in str(path) for sign in _GLOB):
+        found.files.append(str(path))
+    else:
+        found.unseen.append(Unseen(str(path), "there is no such file or folder"))
+
+
+def _add_folder(folder: Path, found: ScanTargets) -> None:
+    def cannot(error: OSError) -> None:
+        found.unseen.append(Unseen(str(error.filename or folder), error.strerror or str(error)))
+
+    for root, folders, files in os.walk(folder, onerror=cannot):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(root) / name
+            try:
+                if _has_certificate(path):
+                    found.files.append(glob.escape(str(path)))
+            except OSError as error:
+                cannot(error)
+
+
+def _has_certificate(path: Path) -> bool:
+    """By its content; pipes, sockets and devices are left alone, for reading one may never end."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _HEADER in file.read(_MOST_BYTES)

@@ -1,0 +1,55 @@
+"""What all verbs have in common: the exit code, and errors as sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand
+
+from rotator.cli.ending import BROKEN_PIPE, Ending, Mistake, sentence
+from rotator.errors import ConfigError, RotatorError
+
+DEBUG = "rotator.debug"
+"""Where the root keeps `--debug` among what all verbs may know."""
+
+
+class Verb(TyperCommand):
+    """A verb returns its `Ending`; None is clean.
+
+    Attributes:
+        fault: how it ends when it could not do its work at all.
+    """
+
+    fault: ClassVar[Ending] = Ending.UNSEEN
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb and leave with its exit code."""
+        try:
+            ending = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _close_stdout()
+            raise typer.Exit(BROKEN_PIPE) from None
+        except RotatorError as error:
+            if ctx.meta.get(DEBUG):
+                raise
+            typer.echo(sentence(error), err=True)
+            wrong = isinstance(error, ConfigError | Mistake)
+            raise typer.Exit(int(Ending.MISTAKE if wrong else self.fault)) from error
+        raise typer.Exit(int(ending or Ending.CLEAN))
+
+
+class Deed(Verb):
+    """A verb that changes something; not to have done it is a failure, not a gap in what was seen."""
+
+    fault = Ending.NOT_DONE
+
+
+def _close_stdout() -> None:
+    """Whoever read us is gone; what Python flushes at its end goes nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

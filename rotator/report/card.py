@@ -1,0 +1,118 @@
+"""One certificate with all that is known of it: the data, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from rotator.core.model import Certificate, CertificateSpec, Decision, History, Notice, Outcome
+from rotator.core.pem import moment
+from rotator.report.table import grid, headed, outcomes
+from rotator.report.words import day, left
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A bundle in the state, without its key. `status` as in the state: `accepted`, `superseded` …"""
+
+    leaf: Certificate
+    status: str
+    issuer: str
+    at: datetime
+    key_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that the state knows of one certificate.
+
+    Attributes:
+        decision: of the last look; None when it was not looked at yet.
+        places: its targets, as the last look named them.
+        outcomes: newest first.
+    """
+
+    now: datetime
+    spec: CertificateSpec
+    decision: Decision | None
+    history: History
+    places: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    bundles: tuple[Kept, ...]
+    outcomes: tuple[Outcome, ...]
+    notices: tuple[Notice, ...]
+
+
+def table(one: Card) -> RenderableType:
+    """What it is, what will be done about it, what holds it, what is kept, what happened."""
+    parts: list[RenderableType] = [_facts(one)]
+    if one.bundles:
+        rows = grid("ENDS", "LEFT", "STATUS", "ISSUER", "KEY", "SHA-256", right=("LEFT",))
+        for kept in one.bundles:
+            ends = kept.leaf.not_after
+            key = "kept" if kept.key_kept else "-"
+            rows.add_row(day(ends), left(ends, one.now), kept.status, kept.issuer, key, kept.leaf.fingerprint[:16])
+        parts.append(headed("Certificates in the state", rows))
+    if one.outcomes:
+        parts.append(headed("Last rotations", outcomes(one.outcomes)))
+    if one.notices:
+        parts.append(headed("Open notices", Text("\n".join(notice.title for notice in one.notices))))
+    return Group(*parts)
+
+
+def _facts(one: Card) -> RenderableType:
+    rows = grid("", "")
+    for name, value in (*_spec(one).items(), *_decision(one), *_holds(one)):
+        if value:
+            rows.add_row(Text(name, "bold"), Text(value) if isinstance(value, str) else value)
+    return rows
+
+
+def _spec(one: Card) -> Mapping[str, str]:
+    spec = one.spec
+    return {
+        "name": spec.name,
+        "owner": spec.owner,
+        "covers": ", ".join(spec.names),
+        "issuer": ", then ".join(spec.issuers),
+        "key": f"{spec.key.algorithm} {spec.key.size or ''}".strip(),
+        "mode": spec.mode.value,
+        "from": f"adopted from {spec.adopted_from}" if spec.adopted_from else "declared in the config",
+        "stored at": "\n".join(one.places),
+        "served at": "\n".join(one.endpoints),
+    }
+
+
+def _decision(one: Card) -> Iterator[tuple[str, str | Text]]:
+    decision = one.decision
+    if decision is None:
+        yield "decision", "not looked at yet"
+        return
+    if decision.ends:
+        yield "ends", f"{moment(decision.ends)} ({left(decision.ends, one.now)})"
+    yield "decision", Text.assemble((str(decision.action), "bold"), f", {decision.reason}: {decision.message}")
+    if decision.at > one.now:
+        yield "at", f"{moment(decision.at)} (in {left(decision.at, one.now)})"
+    if decision.command:
+        yield "to do", Text(f"$ {decision.command}", "cyan")
+
+
+def _holds(one: Card) -> Iterator[tuple[str, str]]:
+    history = one.history
+    if history.pause:
+        until = f"until {moment(history.pause.until)}" if history.pause.until else "until somebody resumes it"
+        yield "paused", f"{until}: {history.pause.reason}"
+    if history.held_by_hand:
+        yield "held", history.held_by_hand
+    for quarantine in history.quarantines:
+        until = f" until {moment(quarantine.until)}" if quarantine.until else ""
+        yield "quarantined", f"{quarantine.fingerprint[:16]} at {quarantine.location}{until}"
+    if history.ask:
+        yield "asked for", f"{moment(history.ask.at)}{f': {history.ask.reason}' if history.ask.reason else ''}"
+    orders = [order for order in history.orders if one.now - order.at < timedelta(days=1)]
+    if orders:
+        yield "orders", f"{len(orders)} in the last day"

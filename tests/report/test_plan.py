@@ -1,0 +1,96 @@
+"""A plan as people and programs read it."""
+
+from __future__ import annotations
+
+from json import loads
+
+from rotator.core.model import Action, SourceProblem
+from rotator.core.reasons import Reason
+from rotator.report import json, table
+from rotator.report.since import since_look
+from tests.builders import DAY, HOUR, NOW, chain, decision, outcome, plan, spec
+from tests.report.seeing import plain
+
+FINE = decision(
+    spec("fine"), Action.KEEP, Reason.HEALTHY, at=NOW + 13 * DAY, ends=NOW + 43 * DAY, message="due in 13 d"
+)
+HELD = decision(
+    spec("held"), Action.HOLD, Reason.QUARANTINED, wanted=Action.RENEW, because=Reason.DUE, message="it did harm"
+)
+
+
+def test_what_when_and_why() -> None:
+    """Each thing to do has its action, reason and sentence; the line at the end counts all."""
+    said = plain(table.plan(plan(decision(), FINE)))
+    assert "+ renew  shop  due" in said
+    assert "ends in 29 d, due since 1 d, because it lives 90 d" in said
+    assert "Plan: 1 to renew, 0 to reload, 0 waiting, 1 fine." in said
+
+
+def test_what_is_fine_is_only_counted() -> None:
+    """A fine certificate is not listed, but the next one due is named; with everything it is listed."""
+    said = plain(table.plan(plan(FINE)))
+    assert "Next due: fine on 2026-03-15, in 13 d" in said
+    assert "keep" not in said
+    assert "keep" in plain(table.plan(plan(FINE), everything=True))
+
+
+def test_held_shows_what_holds_it_and_the_command() -> None:
+    """What a person decides is shown with both reasons."""
+    said = plain(table.plan(plan(HELD)))
+    assert "! hold  held  due, quarantined" in said
+    assert "1 held for a person" in said
+
+
+def test_waiting_says_until_when() -> None:
+    """What waits by itself has its moment."""
+    waits = decision(action=Action.WAIT, reason=Reason.GAP, because=Reason.DUE, wanted=Action.RENEW, at=NOW + HOUR)
+    assert "at 2026-03-02 13:00 UTC, in 60 min" in plain(table.plan(plan(waits)))
+
+
+def test_emergency_is_marked() -> None:
+    """Past the emergency line it says so."""
+    assert "past its emergency line" in plain(table.plan(plan(decision(emergency=True))))
+
+
+def test_unreadable_source_is_part_of_the_plan() -> None:
+    """A plan on incomplete knowledge says what it does not know, in both forms."""
+    problem = SourceProblem("cluster", "connection refused")
+    assert "connection refused" in plain(table.plan(plan(), [problem]))
+    assert json.plan(plan(), [problem])["unseen"] == [{"where": "cluster", "message": "connection refused"}]
+
+
+def test_json_of_a_plan() -> None:
+    """Every key of a decision is there, with null where there is nothing."""
+    made = loads(json.text(json.plan(plan(HELD, FINE))))
+    assert made["at"] == "2026-03-02T12:00:00Z"
+    assert made["summary"] == {
+        "renew": 0, "redeploy": 0, "wait": 0, "observe": 0, "delegate": 0, "hold": 1, "refuse": 0, "keep": 1,
+    }  # fmt: skip
+    assert made["decisions"][0] == {
+        "certificate": "held",
+        "owner": None,
+        "names": ["shop.example.com"],
+        "mode": "rotate",
+        "action": "hold",
+        "reason": "quarantined",
+        "wanted": "renew",
+        "because": "due",
+        "message": "it did harm",
+        "command": None,
+        "at": "2026-03-02T12:00:00Z",
+        "ends": "2026-03-31T12:00:00Z",
+        "emergency": False,
+        "issuers": ["internal"],
+    }
+
+
+def test_what_was_finished_since_the_look_is_fine() -> None:
+    """A renewal that ended well after the plan was made no longer counts as due; a failed one still does."""
+    new = chain(begins=NOW)
+    done = outcome(finished=NOW + HOUR, after=new)
+    (fine,) = since_look(plan(decision()), [done])
+    assert (fine.action, fine.ends) == (Action.KEEP, new.not_after)
+    assert since_look(plan(decision()), [outcome(finished=NOW - HOUR)])[0].due
+    failed = outcome(finished=NOW + 2 * HOUR, error="the issuer said no")
+    assert since_look(plan(decision()), [failed, done])[0].due
