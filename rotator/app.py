@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from rotator.core.lead import PolicySettings
@@ -28,6 +28,9 @@ from rotator.world import World
 __all__ = ["Tick", "Wiring", "after", "build", "look_and_plan", "once", "remember", "tell", "tick"]
 
 log = logger(__name__)
+
+KEEP_SUPERSEDED = timedelta(hours=72)
+"""How long the bundle before the newest one can still be put back."""
 
 MOST_OUTCOMES = 10_000
 """Since one look; more than that many rotations between two looks cannot be."""
@@ -54,6 +57,7 @@ def tick(wiring: Wiring, now: datetime) -> Tick:
     for decision in plan.due:
         wiring.executor.submit(decision.spec.name, partial(rotate, decision, wiring.world))
     told = after(wiring, Tick(inventory, plan, ()), wiring.executor.collect())
+    wiring.world.store.purge(now, keep_superseded=KEEP_SUPERSEDED, keep_keys=wiring.world.keep_keys)
     wiring.ping()
     return told
 

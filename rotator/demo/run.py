@@ -20,6 +20,7 @@ from rotator.demo.score import Score, score, shown_by
 from rotator.demo.servers import Fleet
 from rotator.demo.setup import Demo, set_up
 from rotator.demo.story import Silent, Story, Told
+from rotator.log import configure
 from rotator.web.server import free_address, served
 
 LIMIT = timedelta(seconds=75)
@@ -34,6 +35,8 @@ def main(*, once: bool, output: str, directory: Path = Path(".rotator-demo")) ->
     Raises:
         RotatorError: a port is taken, or the folder cannot be written.
     """
+    # For JSON nothing is told on standard output while it runs, so standard error has the log lines.
+    configure("info" if output == "json" else "error", "console")
     clock = system_clock()
     story: Story = Silent() if output == "json" else Told()
     address = free_address(HOST, 18440)

@@ -106,7 +106,7 @@ class Told:
         )
         self._console.print(line)
         if outcome.error:
-            self._console.print(Text(f"  {outcome.error}", "yellow"))
+            self._console.print(Text(f"  {outcome.error}", "yellow"), soft_wrap=True)
 
     def alert(self, alert: Mapping[str, Any]) -> None:
         title = f"{str(alert.get('severity', '')).upper()}: {alert.get('title', '')}"
@@ -123,7 +123,7 @@ class Told:
 
     def end(self, score: Score) -> None:
         self._console.print()
-        self._console.print(Text(score.headline(), "bold"))
+        self._console.print(Text(score.headline(), "bold"), soft_wrap=True)
 
     def _title(self, title: str, detail: str) -> None:
         self._console.print()

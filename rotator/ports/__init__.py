@@ -1,0 +1,47 @@
+"""The ports: what rotator asks of sources, issuers, targets, alerters and the store.
+
+A plugin is one class in one module. Its `Settings` are what the operator writes under its kind; it is built as
+`Class(name, settings, …)` by `rotator.plugins`. Conformance suites for each port are in `rotator.conformance`.
+"""
+
+from __future__ import annotations
+
+from rotator.core.model import FleetHistory
+from rotator.ports.plugins import (
+    Alerter,
+    Anchors,
+    Clock,
+    Issuer,
+    Keep,
+    Preflight,
+    Prober,
+    RestartsWorkloads,
+    Source,
+    SuggestsRenewal,
+    Target,
+    TargetFactory,
+)
+from rotator.ports.store import AuditEntry, NoticeState, PendingIssue, Progress, Request, Store, StoredBundle
+
+__all__ = [
+    "Alerter",
+    "Anchors",
+    "AuditEntry",
+    "Clock",
+    "FleetHistory",
+    "Issuer",
+    "Keep",
+    "NoticeState",
+    "PendingIssue",
+    "Preflight",
+    "Prober",
+    "Progress",
+    "Request",
+    "RestartsWorkloads",
+    "Source",
+    "Store",
+    "StoredBundle",
+    "SuggestsRenewal",
+    "Target",
+    "TargetFactory",
+]

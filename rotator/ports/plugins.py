@@ -1,0 +1,218 @@
+"""What rotator asks of its plugins: sources, issuers, targets and alerters; and the clock they all use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, Protocol, runtime_checkable
+
+from rotator.core.model import (
+    Bundle,
+    Certificate,
+    Chain,
+    Deployed,
+    Endpoint,
+    IssueRequest,
+    Location,
+    Notice,
+    Observation,
+    Sighting,
+    Snapshot,
+    Suggestion,
+    TargetSpec,
+)
+from rotator.settings import PluginSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The only way to learn or spend time.
+
+    Attributes:
+        now: the moment, aware, in UTC.
+        monotonic: seconds that never jump, for limits.
+        wait: returns after that many seconds; a rotation that has begun is finished, so a stop does not cut it short.
+    """
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    wait: Callable[[float], None]
+
+
+class Prober(Protocol):
+    """One fresh, full, unverified handshake with every address of every endpoint; see `rotator.lib.tls.probe`."""
+
+    def __call__(self, endpoints: Sequence[Endpoint], *, key_algorithm: str | None = None) -> Iterator[Sighting]:
+        """Yield one sighting per address; a server with several certificates is asked for one with such a key."""
+        ...
+
+
+class Keep(Protocol):
+    """A small sealed drawer in the store for what an issuer must not lose (an ACME account key)."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def put(self, key: str, value: bytes) -> None: ...
+
+
+class Source(Protocol):
+    """A place to look for certificates; read only."""
+
+    Settings: ClassVar[type[PluginSettings]]
+    name: str
+
+    def __init__(self, name: str, settings: PluginSettings, clock: Clock) -> None: ...
+
+    def observe(self) -> Iterable[Observation]:
+        """Look at everything once.
+
+        An item that cannot be read is an observation with a problem. Items may be yielded before the place turns
+        out to be unreadable: only a look that ends without an error is complete.
+
+        Raises:
+            SourceError: the place, or a named part of it, could not be looked at.
+        """
+        ...
+
+
+class Issuer(Protocol):
+    """Whoever signs. Given a CSR, never a key."""
+
+    Settings: ClassVar[type[PluginSettings]]
+    name: str
+
+    def __init__(self, name: str, settings: PluginSettings, clock: Clock, keep: Keep) -> None: ...
+
+    def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
+        """Have the request signed; leaf first, root left out.
+
+        Args:
+            resume: the last token that was checkpointed for this very CSR, None at the first try.
+            checkpoint: keeps a token (the issuer's own JSON) that lets an interrupted order be resumed.
+
+        Raises:
+            Pending: taken, not finished; ask again with the token after `retry_after`.
+            IssueError: refused or failed; `permanent` says whether trying again can help.
+        """
+        ...
+
+
+@runtime_checkable
+class SuggestsRenewal(Protocol):
+    """An issuer that says when it would like a renewal (ACME ARI, RFC 9773)."""
+
+    def suggestion(self, certificate: Certificate) -> Suggestion | None: ...
+
+
+@runtime_checkable
+class Anchors(Protocol):
+    """An issuer that knows the roots its chains end in."""
+
+    def roots(self) -> tuple[Certificate, ...]:
+        """The trusted roots.
+
+        Raises:
+            IssueError: they cannot be had right now.
+        """
+        ...
+
+
+@runtime_checkable
+class Preflight(Protocol):
+    """An issuer that can say, without ordering, why the next order would fail; empty when it would not."""
+
+    def preflight(self, names: tuple[str, ...]) -> tuple[str, ...]: ...
+
+
+class Target(Protocol):
+    """A place that holds one certificate and can be put back as it was."""
+
+    Settings: ClassVar[type[PluginSettings]]
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, spec: TargetSpec, settings: PluginSettings, clock: Clock) -> None: ...
+
+    @property
+    def location(self) -> Location: ...
+
+    @property
+    def settle(self) -> timedelta:
+        """How long consumers may take until they serve what was deployed."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Read the place as it is.
+
+        Content that is no certificate is an observation with a problem of kind `unreadable`.
+
+        Raises:
+            TargetError: it could not be looked at.
+        """
+        ...
+
+    def deploy(self, bundle: Bundle, *, replacing: str | None) -> Deployed:
+        """Put the bundle there and have its consumers reload, also when the bytes are equal already.
+
+        Compare-and-swap: `replacing` is the leaf fingerprint that was seen there, None for a place that was empty
+        or unreadable. A place that holds this very bundle already is no conflict. On failure the old content stands.
+
+        Raises:
+            Conflict: something else is there; nothing was written.
+            TargetError: it could not be written, or its reload failed.
+        """
+        ...
+
+    def restore(self, to: Snapshot, *, replacing: str | None) -> Deployed:
+        """Put the place back as the snapshot says and reload. Safe to repeat; a place that was empty stays as it is.
+
+        Raises:
+            Conflict: it no longer holds `replacing`; nothing was written.
+            TargetError: it could not be written, or its reload failed.
+        """
+        ...
+
+    @classmethod
+    def adopt(cls, observation: Observation, rule: Mapping[str, object]) -> TargetSpec | None:
+        """The target for a place that was observed, with the rule's target settings; None when it is not ours to write.
+
+        `rule` holds the target settings that the adoption rule names (such as `reload`).
+        """
+        ...
+
+
+@runtime_checkable
+class RestartsWorkloads(Protocol):
+    """A target that can restart a named workload; used only for what the config names."""
+
+    def restart(self, workload: str) -> str:
+        """Restart one workload when it is fully available, and wait until it is again; says what was done.
+
+        Raises:
+            TargetError: it is not fully available, or did not come back.
+        """
+        ...
+
+
+class Alerter(Protocol):
+    """A way to reach people."""
+
+    Settings: ClassVar[type[PluginSettings]]
+    name: str
+
+    def __init__(self, name: str, settings: PluginSettings, clock: Clock) -> None: ...
+
+    def send(self, notice: Notice, *, receipt: str | None) -> str | None:
+        """Deliver at least once, under the notice's key; `resolved` closes what the key opened.
+
+        Args:
+            receipt: what the last delivery of this key returned (a thread), None at the first.
+
+        Raises:
+            AlertError: not delivered.
+        """
+        ...
+
+
+TargetFactory = Callable[[str, TargetSpec], Target]
+"""Builds the target of a certificate (its name first)."""
