@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 WORKERS ?= 3
 
-.PHONY: run test check servers lock bench clean
+.PHONY: run test check check-style check-types check-contracts check-tests servers lock docs clean
 
 # Installing prints to standard error; standard output is the product's alone.
 .venv/.ready: pyproject.toml requirements-dev.lock
@@ -21,11 +21,21 @@ run: .venv/.ready
 servers:
 	@python3 -m tests.servers.provide >&2
 
+# What needs no server; its four parts run side by side, since one of them waits for the disk while another computes.
 check: .venv/.ready
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-style check-types check-contracts check-tests
+
+check-style: .venv/.ready
 	@.venv/bin/ruff format --check --quiet . && .venv/bin/ruff check --quiet .
+
+check-types: .venv/.ready
 	@.venv/bin/mypy
+
+check-contracts: .venv/.ready
 	@.venv/bin/lint-imports --no-cache
-	@$(PY) -m pytest -q -n $(WORKERS) -m "not server" tests/core tests/config tests/state tests/docs
+
+check-tests: .venv/.ready
+	@$(PY) -m pytest -q -n 2 -m "not server" tests/core tests/config tests/report tests/docs
 
 test: .venv/.ready servers
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check .
@@ -37,6 +47,10 @@ test: .venv/.ready servers
 lock: .venv/.ready
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev --extra vault pyproject.toml -o requirements-dev.lock
+
+# The reference pages, from the code; a test fails where they differ.
+docs: .venv/.ready
+	@$(PY) docs/reference/generate.py
 
 clean:
 	@rm -rf .venv .rotator-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

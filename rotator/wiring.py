@@ -73,15 +73,17 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
     with _state(config, clock, writer=writer) as store:
         executor = LocalExecutor(config.file.limits.at_once)
         url = config.heartbeat
-        yield Wiring(
-            world=world_of(config, store, clock),
-            executor=executor,
-            routes=tuple(_route(entry, clock) for entry in config.alerters),
-            metrics=Metrics(sources=tuple(entry.name for entry in config.sources), policy=config.policy()),
-            notice_settings=NoticeSettings(),
-            ping=(lambda: heartbeat(url)) if url else (lambda: True),
-        )
-        executor.close()
+        try:
+            yield Wiring(
+                world=world_of(config, store, clock),
+                executor=executor,
+                routes=tuple(_route(entry, clock) for entry in config.alerters),
+                metrics=Metrics(sources=tuple(entry.name for entry in config.sources), policy=config.policy()),
+                notice_settings=NoticeSettings(),
+                ping=(lambda: heartbeat(url)) if url else (lambda: True),
+            )
+        finally:
+            executor.close()
 
 
 def _state(config: Config, clock: Clock, *, writer: bool) -> Store:

@@ -44,11 +44,11 @@ def test(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.TA
 
     Whatever its route takes; each says that it is a test, and is resolved again. Exit code 1 when one did not arrive.
     """
-    from rotator.cli.opening import log_to_stderr, on_a_copy, read_config
+    from rotator.cli.opening import log_to_stderr, on_a_copy, read_config, without_state
     from rotator.notify import test_notices
 
     log_to_stderr()
-    with on_a_copy(read_config(config)) as wiring:
+    with on_a_copy(without_state(read_config(config))) as wiring:
         if not wiring.routes:
             raise Mistake("the config names no alerter; `alerts:` in config.example.yaml shows how")
         notices = test_notices(wiring.world.clock.now())

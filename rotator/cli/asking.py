@@ -106,10 +106,10 @@ def _by_the_daemon(config: Config, clock: Clock, verb: str, wanted: Sequence[Map
 
     with open_state(config) as store, progress(f"{verb}: asked the daemon"):
         ids = [store.enqueue(verb, arguments, person(), clock.now()) for arguments in wanted]
-        return tuple(_followed(store, clock, request_id) for request_id in ids)
+        return tuple(follow(store, clock, request_id) for request_id in ids)
 
 
-def _followed(store: Store, clock: Clock, request_id: int) -> Answer:
+def follow(store: Store, clock: Clock, request_id: int) -> Answer:
     """Wait until the daemon has answered, and, for a rotation that began, until it has ended."""
 
     def answered() -> Request | None:

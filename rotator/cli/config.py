@@ -77,7 +77,7 @@ def check(
 
 def _look(config: Config) -> tuple[tuple[Matched, ...], tuple[tuple[str, str], ...]]:
     """What each rule matches now, and the sources that could not be looked at."""
-    from rotator.cli.opening import on_a_copy
+    from rotator.cli.opening import on_a_copy, without_state
     from rotator.core.adopt import Look, adopt
     from rotator.core.model import Observation
     from rotator.errors import SourceError
@@ -85,7 +85,7 @@ def _look(config: Config) -> tuple[tuple[Matched, ...], tuple[tuple[str, str], .
 
     found: dict[str, list[Observation]] = {}
     problems: list[tuple[str, str]] = []
-    with on_a_copy(config) as wiring, progress("asking the sources"):
+    with on_a_copy(without_state(config)) as wiring, progress("asking the sources"):
         world = wiring.world
         for name, source in world.sources.items():
             found[name] = []

@@ -27,12 +27,23 @@ def read_config(path: Path) -> Config:
     """
     from rotator.config.load import load
 
-    if not path.exists():
+    if is_missing(path):
         raise Mistake(
             f"there is no config at {path}; write one with `rotator config init --config {path}`, "
             "or name yours with --config"
         )
     return load(path)
+
+
+def is_missing(path: Path) -> bool:
+    """Whether there is nothing at a path; where that cannot be told, whoever opens it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def open_state(config: Config) -> Store:
@@ -52,7 +63,7 @@ def reading(config: Config) -> Iterator[Store | None]:
     """The state for reading; None where there is none yet."""
     from rotator.state.open import locate
 
-    if not locate(config.file.state.url).exists():
+    if is_missing(locate(config.file.state.url)):
         yield None
         return
     with open_state(config) as store:

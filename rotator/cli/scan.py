@@ -118,11 +118,11 @@ def _usual_config() -> Path:
 
 def _of_config(path: Path, *, asked: bool) -> Audit:
     from rotator.app import look_and_plan
-    from rotator.cli.opening import log_to_stderr, on_a_copy, read_config, without_state
+    from rotator.cli.opening import is_missing, log_to_stderr, on_a_copy, read_config, without_state
     from rotator.errors import StateError
     from rotator.report.audit import audit_of
 
-    if not asked and not path.exists():
+    if not asked and is_missing(path):
         raise Mistake("say what to look at: `rotator scan shop.example.com:443 /etc/ssl`, or --config FILE")
     log_to_stderr()
     config = read_config(path)

@@ -46,9 +46,9 @@ def read_targets(words: Iterable[str], stdin: IO[str] = sys.stdin) -> ScanTarget
         path = Path(word).expanduser().absolute()
         if "://" in word:
             _add_endpoint(word, found)
-        elif path.is_dir():
+        elif os.path.isdir(path):  # noqa: PTH112 - says no, where Path would raise for a folder it may not enter
             _add_folder(path, found)
-        elif path.exists():
+        elif os.path.exists(path):  # noqa: PTH110 - the same
             found.files.append(glob.escape(str(path)))
         elif not word.startswith("[") and ("/" in word or any(sign in word for sign in _GLOB)):
             _add_pattern(path, found)
@@ -92,8 +92,11 @@ def _add_endpoint(word: str, found: ScanTargets) -> None:
 def _add_pattern(path: Path, found: ScanTargets) -> None:
     if any(sign in str(path) for sign in _GLOB):
         found.files.append(str(path))
-    else:
-        found.unseen.append(Unseen(str(path), "there is no such file or folder"))
+        return
+    try:
+        path.stat()
+    except OSError as error:
+        found.unseen.append(Unseen(str(path), error.strerror or str(error)))
 
 
 def _add_folder(folder: Path, found: ScanTargets) -> None:

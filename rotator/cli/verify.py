@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rotator.cli.ending import Ending
+from rotator.cli.ending import Ending, Mistake
 from rotator.cli.options import DEFAULT_CONFIG, ConfigOption, NamesArgument, Output, OutputOption
 from rotator.cli.screen import progress, show
 
@@ -30,6 +30,8 @@ def verify(
     read = read_config(config)
     with on_a_copy(read) as wiring:
         specs = named(names, wiring.world.store, read)
+        if not specs:
+            raise Mistake("there is no certificate to verify yet; `rotator run` takes the first look")
         with progress(f"looking at {len(specs)} certificates"):
             many = [_verified(spec, wiring.world) for spec in specs]
     show(output, table=lambda: table(many), json=lambda: json.verified(many))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,7 @@ _MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "keep": ("  keep", "dim"),
     }
 )
+_LONG_FOLDER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,27 @@ def audit(one: Audit) -> RenderableType:
     short = len({line.observation.location.system for line in one.lines if not line.observation.endpoint}) <= 1
     places = {line.observation.location: place_of(line.observation, short=short) for line in one.lines}
     if one.lines:
+        folder = _folder(places.values())
+        if folder:
+            parts += [Text(f"Files are below {folder}"), ""]
         managed = any(line.decision or line.unmanaged for line in one.lines)
         rows = grid("ENDS", "LEFT", "NAMES", "WHERE", "RENEWED" if managed else "DUE", right=("LEFT",))
         for line in one.lines:
             renewed = _renewed(line) if managed else day(line.due)
-            rows.add_row(*_audit_row(line, one.at), Text(places[line.observation.location]), renewed)
+            where = places[line.observation.location].removeprefix(folder)
+            rows.add_row(*_audit_row(line, one.at), Text(where), renewed)
         parts.append(rows)
     parts += _findings(one, places)
     parts += unseen((item.where, item.message) for item in one.unseen)
     parts += ["", Text(audit_line(one), "bold")]
     return Group(*parts)
+
+
+def _folder(places: Iterable[str]) -> str:
+    """The folder that all files are below, with its last slash; empty where naming it once would save nothing."""
+    files = [place for place in places if place.startswith("/")]
+    folder = posixpath.commonpath([posixpath.dirname(file) for file in files]) if len(files) > 1 else ""
+    return f"{folder}/" if len(folder) >= _LONG_FOLDER else ""
 
 
 def _audit_row(line: Line, now: datetime) -> Iterator[RenderableType]:

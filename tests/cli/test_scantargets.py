@@ -66,9 +66,7 @@ def test_globs_and_missing_files() -> None:
     """A pattern is kept for the source; a path that is not there could not be looked at."""
     found = read_targets(["/etc/ssl/*.crt", "/nowhere/at/all.crt"])
     assert found.files == ["/etc/ssl/*.crt"]
-    assert [(one.where, one.message) for one in found.unseen] == [
-        ("/nowhere/at/all.crt", "there is no such file or folder")
-    ]
+    assert [(one.where, one.message) for one in found.unseen] == [("/nowhere/at/all.crt", "No such file or directory")]
 
 
 def test_lists(tmp_path: Path) -> None:

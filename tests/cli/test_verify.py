@@ -55,3 +55,11 @@ def test_another_one_is_served(fleet: Fleet) -> None:
         assert ended.exit_code == 1
         assert "1 certificate: 1 wrong." in ended.stdout
     assert fleet.call("verify").exit_code == 3
+
+
+def test_nothing_known_yet(fleet: Fleet) -> None:
+    """Before the first look adopted certificates are not known; that is no success."""
+    fleet.put("shop", left=60 * DAY)
+    ended = fleet.call("verify")
+    assert ended.exit_code == 2
+    assert "takes the first look" in ended.stderr

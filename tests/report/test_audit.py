@@ -121,6 +121,16 @@ def test_table_fits_80_columns_with_long_names() -> None:
     assert "".join(said.split()).count("very-long-folder/") >= 9
 
 
+def test_a_common_folder_is_named_once() -> None:
+    """Paths that share a long folder are shown without it, so that a row stays a line; findings name them whole."""
+    folder = "/etc/ssl/services/of/the/shop"
+    many = tuple(holding(chain(left=-DAY, label=n), Location("host", f"{folder}/{n}/tls.crt")) for n in ("a", "b"))
+    said = plain(table.audit(audit_of(Inventory(NOW, observations=many))))
+    assert f"Files are below {folder}/" in said
+    assert "shop.example.com  a/tls.crt" in said
+    assert f"{folder}/a/tls.crt: it ended" in said
+
+
 def test_finding_and_remedy_are_said_once_per_rule() -> None:
     """Twenty expired certificates have twenty findings and one remedy."""
     many = tuple(holding(chain(left=-DAY, label=str(n)), Location("host", f"/{n}")) for n in range(20))
