@@ -19,11 +19,14 @@ from rotator.core.policy import decide
 from rotator.core.sightings import place
 from rotator.errors import RotatorError, TargetError
 from rotator.inventory import look_again
+from rotator.log import logger
 from rotator.ports import Request, Store, StoredBundle, Target
 from rotator.rotate import rotate
 from rotator.steps.prove import await_condition
 from rotator.wiring import Wiring
 from rotator.world import World
+
+log = logger(__name__)
 
 EVERYTHING = "*"
 NOT_DONE = "not done: "
@@ -46,6 +49,10 @@ def carry_out(request: Request, wiring: Wiring) -> str:
         answer = _deed(request.verb)(request, wiring)
     except RotatorError as error:
         answer = f"{NOT_DONE}{error}"
+    except Exception as error:
+        # Unanswered it would be tried every second, and whoever asked later would wait behind it for ever.
+        log.exception("a request failed by a fault in rotator itself", verb=request.verb)
+        answer = f"{NOT_DONE}a fault in rotator itself ({type(error).__name__}); its log says more"
     subject = request.arguments.get("certificate") or request.arguments.get("match") or EVERYTHING
     why = request.arguments.get("reason")
     detail = f"by {request.by}{f', because {why}' if why else ''}: {answer}"
@@ -157,7 +164,12 @@ def _pause(request: Request, wiring: Wiring) -> str:
 def _until(text: str, now: datetime) -> datetime | None:
     if not text:
         return None
-    until = datetime.fromisoformat(text)
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Declined(f"{text!r} is no moment; write one like 2027-01-31T08:00+00:00") from error
+    if until.tzinfo is None:
+        raise Declined(f"{text!r} has no time zone; write one like 2027-01-31T08:00+00:00")
     if until <= now:
         raise Declined(f"{moment(until)} has passed already")
     return until
@@ -194,6 +206,7 @@ def _roll_back(request: Request, wiring: Wiring) -> str:
         now = world.clock.now()
         newer, previous = _two_newest(spec.name, world, now)
         facts = look_again(spec, world, now)
+        _require_ours(facts)
         targets = [world.target(spec.name, target) for target in spec.targets]
         why = f"{request.by} put the previous certificate back by `rotator rollback`"
         for target in targets:
@@ -209,6 +222,16 @@ def _roll_back(request: Request, wiring: Wiring) -> str:
         raise Declined(f"{ends}, but {', '.join(behind)} does not serve it")
     served = " and is served" if facts.served else ""
     return f"{ends}{served}; the newer one is held until `rotator approve {spec.name}`"
+
+
+def _require_ours(facts: Facts) -> None:
+    """What another controller writes, or `rotator/ignore` is set on, is not written by anybody's order."""
+    for observation in facts.installed.values():
+        if observation.owner is not None:
+            owner = observation.owner
+            raise Declined(f"{observation.location} belongs to {owner.name} ({owner.kind}); {owner.remedy}")
+        if observation.ignored:
+            raise Declined(f"{observation.location} carries rotator/ignore, which always wins; remove it first")
 
 
 def _two_newest(name: str, world: World, now: datetime) -> tuple[StoredBundle, StoredBundle]:

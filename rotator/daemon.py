@@ -17,10 +17,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from rotator.app import Tick, Wiring, after, tick
-from rotator.asked import carry_out
-from rotator.core.model import Outcome, Result
-from rotator.core.plan import next_wake
-from rotator.errors import StateError
+from rotator.asked import NOT_DONE, carry_out
+from rotator.core.model import Outcome
+from rotator.core.plan import next_wake, wake_after
+from rotator.errors import RotatorError
 from rotator.log import logger
 from rotator.notify import deliver_again
 from rotator.web.server import served
@@ -30,6 +30,9 @@ log = logger(__name__)
 
 _REQUESTS_EVERY = timedelta(seconds=1)
 _DELIVER_AGAIN_EVERY = timedelta(minutes=1)
+_ASKED_TOO_LONG_AGO = timedelta(minutes=15)
+_TOO_LATE = f"{NOT_DONE}it was asked too long ago, while no daemon took requests; ask again if it is still wanted"
+_AFTER_A_FAULT = timedelta(minutes=1)
 
 
 class Daemon:
@@ -47,6 +50,7 @@ class Daemon:
         self._looking = Lock()
         self._scheduling = Lock()
         self._asked_to_tell = Event()
+        self._planned: list[datetime] = []
         self.last: Tick | None = None
         self.last_error = ""
         self._scheduler = BackgroundScheduler(
@@ -84,8 +88,8 @@ class Daemon:
         with self._scheduling:
             # The scheduler waits for its jobs while it holds its lock; a job that schedules would wait for that lock.
             self._stop.set()
+        self._wiring.executor.close()  # first, so that a look that still runs begins nothing
         self._scheduler.shutdown(wait=True)
-        self._wiring.executor.close()
         self._tell()
 
     @property
@@ -119,47 +123,58 @@ class Daemon:
     # ------------------------------------------------------------ jobs
 
     def _look(self) -> None:
+        """One look; whatever comes of it, the next one is planned: a daemon that stops looking tells nobody."""
         world = self._wiring.world
         with self._looking:
             now = world.clock.now()
+            with self._scheduling:
+                self._planned.clear()
+            wake = now + world.policy.shortest_tick
             try:
                 self.last = tick(self._wiring, now)
                 self.last_error = ""
-                self._look_at(next_wake(self.last.plan, world.policy, now, first=self.last.inventory.first))
-            except StateError as error:
+                wake = next_wake(self.last.plan, world.policy, now, first=self.last.inventory.first)
+            except RotatorError as error:
                 self.last_error = str(error)
                 log.error("the look failed; it is tried again", error=str(error))  # noqa: TRY400 - one clear sentence
-                self._look_at(now + world.policy.shortest_tick)
+            except Exception as error:
+                self.last_error = f"a fault in rotator itself ({type(error).__name__}); its log says more"
+                wake = now + min(_AFTER_A_FAULT, world.policy.check_every)
+                log.exception("the look failed by a fault in rotator itself; it is tried again")
+            # What was asked for while this look ran may have come too late for it, and is not to be forgotten.
+            self._look_at(min([wake, *self._planned]))
 
     def _look_at(self, moment: datetime) -> None:
         with self._scheduling:
+            self._planned.append(moment)
             if not self._stop.is_set():
                 self._scheduler.add_job(self._look, "date", run_date=moment, id="look", replace_existing=True)
 
     def _requests(self) -> None:
         store, clock = self._wiring.world.store, self._wiring.world.clock
         for request in store.requests():
-            answer = carry_out(request, self._wiring)
+            late = clock.now() - request.at > _ASKED_TOO_LONG_AGO  # whoever asked has long looked elsewhere
+            answer = _TOO_LATE if late else carry_out(request, self._wiring)
             store.answer(request.id, answer, clock.now())
-            log.info("request carried out", verb=request.verb, by=request.by, answer=answer)
+            log.info("request answered", verb=request.verb, by=request.by, answer=answer)
             self._look_at(clock.now())
 
     def _ended(self, certificate: str, outcome: Outcome | None) -> None:
-        """The executor's word that a rotation ended: tell, and look again soon where it is not done."""
+        """The executor's word that a rotation ended: tell, and look again as soon as its outcome asks for it."""
         with self._scheduling:
             if not self._stop.is_set() and not self._asked_to_tell.is_set():
                 # One that runs and one that waits for it are enough: the second tells whatever has ended meanwhile.
                 self._asked_to_tell.set()
                 self._scheduler.add_job(self._tell, max_instances=2)
-        if outcome is not None and outcome.result is not Result.DONE:
-            self._look_soon()
+        if outcome is not None:
+            world = self._wiring.world
+            self._look_by(wake_after(outcome, world.policy, world.clock.now()))
 
-    def _look_soon(self) -> None:
-        world = self._wiring.world
-        soon = world.clock.now() + world.policy.shortest_tick
+    def _look_by(self, moment: datetime) -> None:
+        """Look then at the latest: what is not done is looked at again, and the new one may be due before long."""
         planned = self._scheduler.get_job("look")
-        if planned is None or planned.next_run_time is None or planned.next_run_time > soon:
-            self._look_at(soon)
+        if planned is None or planned.next_run_time is None or planned.next_run_time > moment:
+            self._look_at(moment)
 
     def _tell(self) -> None:
         with self._looking:

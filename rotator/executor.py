@@ -77,5 +77,6 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Start nothing new; what runs is finished, what waits is dropped (the next look decides again)."""
-        self._open = False
+        with self._changed:
+            self._open = False
         self._pool.shutdown(wait=True)

@@ -6,6 +6,7 @@ second order. What must be true when a line raises is said where it is done, in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,7 +27,7 @@ from rotator.core.sightings import place
 from rotator.core.trust import path_root
 from rotator.errors import RotatorError, StateError
 from rotator.inventory import look_again
-from rotator.log import logger
+from rotator.log import logger, redact_text
 from rotator.steps import Ended
 from rotator.steps.accept import accept
 from rotator.steps.deploy import Placed, deploy
@@ -69,7 +70,7 @@ def rotate(decision: Decision, world: World) -> Outcome | None:
             return None
         course = Course(again, facts.now, before=facts.newest)
         log.info("rotation started", certificate=name, action=again.action, reason=again.reason)
-        outcome = _carried_out(course, facts, world)
+        outcome = _ended(course, world, lambda: _carried_out(course, facts, world))
         _record(outcome, world)
     log.info("rotation ended", certificate=name, result=outcome.result, stage=outcome.stage, error=outcome.error)
     return outcome
@@ -83,35 +84,49 @@ def finish_roll_back(spec: CertificateSpec, world: World) -> Outcome | None:
         if undone is None:
             return None
         course = Course(decide(facts, world.policy), facts.now, before=facts.newest)
-        outcome = _rolled_back(course, "the roll-back was cut off and has been finished", undone, world)
+        outcome = _rolled_back(course, "the roll-back had been cut off", undone, world)
         _record(outcome, world)
     return outcome
 
 
 def _record(outcome: Outcome, world: World) -> None:
-    """What was touched and not finished (a conflict at the second target) is kept, and continued at the next look."""
-    world.store.record(outcome)
-    if outcome.result not in {Result.FAILED, Result.PENDING}:
-        world.store.end_progress(outcome.decision.spec.name)
+    """What was touched and not finished (a conflict at the second target) is kept, and continued at the next look.
+
+    So is what is stranded: the old pair may be nowhere else any more. Nothing puts it back without a person.
+    """
+    store, name = world.store, outcome.decision.spec.name
+    store.record(outcome)
+    if outcome.result is Result.STRANDED:
+        progress = store.progress(name)
+        if progress is not None and progress.undoing:
+            store.keep_progress(replace(progress, undoing=False))
+    elif outcome.result not in {Result.FAILED, Result.PENDING}:
+        store.end_progress(name)
 
 
 def _carried_out(course: Course, facts: Facts, world: World) -> Outcome:
-    """The rows of the path; whatever ends them early says how."""
+    """The rows of the path."""
+    obtained = obtain(course.decision, facts, world)
+    trust = trust_of(facts, world)  # after the order: an issuer may have made its root for it
+    accepted = _accepted(course, obtained, facts, trust, world)
+    placed = deploy(accepted, places_to_write(course.decision, facts, world.policy), facts, world)
+    course.notes += [placed.log] if placed.log else []
+    if placed.failed:
+        return _undeployed(course, placed, facts, world)
+    proof = prove(placed, facts, trust, world)
+    course.verification = proof.verification
+    course.notes += proof.notes
+    if proof.harmed:
+        return _harmed(course, proof, placed, facts, world)
+    return _proved(course, proof, trust, world)
+
+
+def _ended(course: Course, world: World, path: Callable[[], Outcome]) -> Outcome:
+    """The end of a path, whatever ends it early: each is an outcome, so that none is silent and all back off."""
     try:
-        obtained = obtain(course.decision, facts, world)
-        trust = trust_of(facts, world)  # after the order: an issuer may have made its root for it
-        accepted = _accepted(course, obtained, facts, trust, world)
-        placed = deploy(accepted, places_to_write(course.decision, facts, world.policy), facts, world)
-        course.notes += [placed.log] if placed.log else []
-        if placed.failed:
-            return _undeployed(course, placed, facts, world)
-        proof = prove(placed, facts, trust, world)
-        course.verification = proof.verification
-        course.notes += proof.notes
-        if proof.harmed:
-            return _harmed(course, proof, placed, facts, world)
-        return _proved(course, proof, trust, world)
+        return path()
     except Ended as end:
+        course.issuer, course.ordered = end.issuer or course.issuer, bool(end.issuer) or course.ordered
         return _outcome(
             course,
             world,
@@ -125,7 +140,16 @@ def _carried_out(course: Course, facts: Facts, world: World) -> Outcome:
     except StateError:
         raise  # nothing can be recorded; what was reached is stored, and the next look goes on from there
     except RotatorError as error:
-        return _outcome(course, world, Result.FAILED, Stage.ISSUE if course.after is None else Stage.DEPLOY, str(error))
+        return _outcome(course, world, Result.FAILED, _stage(course), str(error))
+    except Exception as fault:
+        log.exception("rotation crashed", certificate=course.decision.spec.name)
+        what = f"a fault in rotator or in one of its plugins, {type(fault).__name__}: {redact_text(str(fault))}"
+        return _outcome(course, world, Result.FAILED, _stage(course), f"{what}; the log has the traceback")
+
+
+def _stage(course: Course) -> Stage:
+    """How far a rotation has come that nobody meant to end."""
+    return Stage.ISSUE if course.after is None else Stage.DEPLOY
 
 
 def _accepted(course: Course, obtained: Obtained | None, facts: Facts, trust: Trust, world: World) -> Bundle | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -48,6 +49,7 @@ from rotator.core.model import (
     TargetSpec,
     Violation,
 )
+from rotator.core.policy import reasons_seen
 from rotator.core.reasons import Reason
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
@@ -255,6 +257,12 @@ def facts(
         suggestion=suggestion,
         replaced_by_hand=replaced_by_hand,
     )
+
+
+def seen_before(look: Facts) -> Facts:
+    """The same look, with everything that it sees seen by the look before it too; what was seen before stays."""
+    reasons = seen(*reasons_seen(look, settings()))
+    return replace(look, history=replace(look.history, seen_since={**reasons, **look.history.seen_since}))
 
 
 def inventory(*looks: Facts, at: datetime = NOW, first: bool = False) -> Inventory:

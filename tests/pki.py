@@ -160,6 +160,7 @@ class Authority:
         not_after: datetime,
         names: Sequence[str] | None = None,
         eku: Sequence[str] = ("server",),
+        ca: bool = False,
     ) -> Chain:
         """Sign a request for the names in it, or for others: leaf first, with the intermediates."""
         request = x509.load_pem_x509_csr(csr_pem)
@@ -167,7 +168,7 @@ class Authority:
         public = request.public_key()
         assert isinstance(public, Public)
         names = [str(name.value) for name in asked] if names is None else names
-        shape = Shape(eku=tuple(eku))
+        shape = Shape(ca=ca, eku=tuple(eku))
         leaf = _signed(names, shape, public, not_before, not_after, self._private, self.certificate)
         return Chain((leaf, *self.chain))
 

@@ -95,7 +95,10 @@ def _ourselves(wiring: Wiring, verb: str, wanted: Sequence[Mapping[str, str]]) -
             return tuple(answers)
         since = clock.now()
         rotate_now(wiring, begin)
-    return tuple((answer.done and _ended(answer, store, since)) or answer for answer in answers)
+    return tuple(
+        (_ended(answer, store, since) or _not_begun(answer, store)) if answer.subject in begin else answer
+        for answer in answers
+    )
 
 
 # ---------------------------------------------------------------- the daemon does it
@@ -157,6 +160,12 @@ def _ended(answer: Answer, store: Store, since: datetime) -> Answer | None:
     if decision is None or decision.due:
         return None
     return replace(answer, text=f"{answer.subject}: {decision.reason}: {decision.message}", done=False)
+
+
+def _not_begun(answer: Answer, store: Store) -> Answer:
+    """A rotation that was due and has no outcome: it could not begin."""
+    why = store.key_problem or "what was logged on standard error says why"
+    return replace(answer, text=f"{answer.subject} could not begin: {why}", done=False)
 
 
 def is_done(outcome: Outcome) -> bool:

@@ -18,6 +18,10 @@ def demo(
     Found, renewed, proved, one rolled back. Everything runs in this process and in ./.rotator-demo, which is made anew.
     Keeps running without --once.
     """
-    from rotator.demo.run import main
+    from rotator.cli.screen import remark
+    from rotator.demo.run import INTERRUPTED, main
 
-    return main(once=once, output=output.value)
+    code = main(once=once, output=output.value)
+    if code == INTERRUPTED:
+        remark("rotator: interrupted before the story was over; nothing is left running")
+    return code

@@ -25,6 +25,10 @@ class Mistake(RotatorError):  # noqa: N818 - the person's, not ours
     """What was asked for on the command line makes no sense."""
 
 
+class Unwritable(RotatorError):  # noqa: N818 - what was printed to
+    """The result is known, and cannot be printed."""
+
+
 def sentence(error: RotatorError) -> str:
     """What is printed: the config's mistakes a line each, anything else as one sentence."""
     if isinstance(error, ConfigError):

@@ -25,6 +25,7 @@ from rotator.cli import (
 from rotator.cli import (
     run as run_verb,
 )
+from rotator.cli.screen import have_streams
 from rotator.cli.verb import DEBUG, Deed, Verb
 
 app = typer.Typer(
@@ -77,4 +78,5 @@ app.command(cls=Deed)(demo.demo)
 
 def run() -> None:
     """The console script."""
+    have_streams()
     app()

@@ -28,6 +28,8 @@ def pause(
     from rotator.cli.opening import log_to_stderr, read_config
     from rotator.clock import system_clock
 
+    if not reason.strip():
+        raise Mistake("say why with --reason; everybody who looks sees it")
     log_to_stderr("warning")
     ends = moment_of(until, system_clock().now())
     arguments = {"match": match, "reason": reason, "until": ends.isoformat() if ends else ""}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rotator.config.build import Config
     from rotator.core.model import Outcome
     from rotator.report.json import Json
+    from rotator.wiring import Wiring
 
 
 def run(
@@ -45,6 +46,10 @@ def run(
     for missing in read.missing_secrets():  # whoever needs it fails and says so; the rest goes on
         logger(__name__).error("secret missing", problem=str(missing))
     with build(read, system_clock(), writer=True) as wiring:
+        logger(__name__).info(
+            "started", config=read.name, mode=str(read.file.mode), state=read.file.state.url, web=read.file.web.listen
+        )
+        _tell_key_problem(wiring)
         Daemon(wiring).run(read.file.web.listen)
     return Ending.CLEAN
 
@@ -60,6 +65,7 @@ def _once(config: Config, output: Output) -> Ending:
     for missing in config.missing_secrets():
         remark(f"rotator: {missing}")
     with build(config, system_clock(), writer=True) as wiring, progress("looking and acting"):
+        _tell_key_problem(wiring)
         ticked, outcomes = look_once(wiring)
     not_begun = _not_begun(ticked, outcomes)
     show(
@@ -70,6 +76,14 @@ def _once(config: Config, output: Output) -> Ending:
     if not_begun or not all(is_done(outcome) for outcome in outcomes):
         return Ending.NOT_DONE
     return Ending.UNSEEN if ticked.inventory.problems else Ending.CLEAN
+
+
+def _tell_key_problem(wiring: Wiring) -> None:
+    """Also where nothing is due today: without its key nothing can be renewed, and that is better known now."""
+    from rotator.log import logger
+
+    if problem := wiring.world.store.key_problem:
+        logger(__name__).error("nothing can be renewed", problem=problem)
 
 
 def _not_begun(ticked: Tick, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

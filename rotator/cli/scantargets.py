@@ -15,6 +15,8 @@ from rotator.report.audit import Unseen
 
 _MOST_BYTES = 1 << 20
 _HEADER = b"-----BEGIN CERTIFICATE"
+_SUFFIX = ".crt"
+_DER = b"\x30"
 _GLOB = "*?"
 
 
@@ -66,7 +68,8 @@ def _expanded(words: Iterable[str], stdin: IO[str]) -> Iterator[str]:
                 with Path(word[1:]).open(encoding="utf-8") as file:
                     yield from _lines(file)
             except (OSError, UnicodeDecodeError) as error:
-                raise Mistake(f"the list {word[1:]} cannot be read: {error}") from error
+                why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+                raise Mistake(f"the list {word[1:]} cannot be read: {why}") from error
         else:
             yield word
 
@@ -115,8 +118,14 @@ def _add_folder(folder: Path, found: ScanTargets) -> None:
 
 
 def _has_certificate(path: Path) -> bool:
-    """By its content; pipes, sockets and devices are left alone, for reading one may never end."""
+    """By its content; pipes, sockets and devices are left alone, for reading one may never end.
+
+    What is only named like a certificate counts too: a file that a full disk left empty, or a link that leads nowhere,
+    is what an audit is for. DER stands in such files as well; rotator does not read it, and it is no fault.
+    """
+    named = path.suffix == _SUFFIX
     if not path.is_file():
-        return False
+        return named and path.is_symlink()
     with path.open("rb") as file:
-        return _HEADER in file.read(_MOST_BYTES)
+        text = file.read(_MOST_BYTES)
+    return _HEADER in text or (named and not text.startswith(_DER))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rotator.cli.ending import Unwritable
 from rotator.cli.options import Output
 
 if TYPE_CHECKING:
@@ -18,13 +21,25 @@ if TYPE_CHECKING:
 
 
 def show(output: Output, *, table: Callable[[], RenderableType], json: Callable[[], Json]) -> None:
-    """Print a result in the form that was asked for; the other one is not made."""
-    if output is Output.JSON:
-        from rotator.report.json import text
+    """Print a result in the form that was asked for; the other one is not made.
 
-        sys.stdout.write(text(json()))
-    else:
-        show_table(table())
+    Raises:
+        Unwritable: standard output takes no more.
+        BrokenPipeError: whoever read it is gone.
+    """
+    try:
+        if output is Output.JSON:
+            from rotator.report.json import text
+
+            sys.stdout.write(text(json(), plain=(sys.stdout.encoding or "").lower() != "utf-8"))
+        else:
+            show_table(table())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close_stdout()
+        raise Unwritable(f"standard output cannot be written: {error.strerror}") from error
 
 
 def show_table(body: RenderableType) -> None:
@@ -38,6 +53,27 @@ def show_table(body: RenderableType) -> None:
     with console.capture() as captured:
         console.print(body)
     sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+
+
+def have_streams() -> None:
+    """Standard streams that can be used, whatever the process was started with.
+
+    One that was closed (`<&-`) reads and writes nothing, so that no file of ours gets its number. A character that the
+    locale does not have is shown as an escape: the name of a certificate must not end a report.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def close_stdout() -> None:
+    """Nobody takes what we print; what Python flushes at its end goes nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def remark(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from rotator.cli.ending import BROKEN_PIPE, Ending, Mistake, sentence
+from rotator.cli.screen import close_stdout
 from rotator.errors import ConfigError, RotatorError
 
 DEBUG = "rotator.debug"
@@ -31,7 +31,7 @@ class Verb(TyperCommand):
             ending = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:
-            _close_stdout()
+            close_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
         except RotatorError as error:
             if ctx.meta.get(DEBUG):
@@ -46,10 +46,3 @@ class Deed(Verb):
     """A verb that changes something; not to have done it is a failure, not a gap in what was seen."""
 
     fault = Ending.NOT_DONE
-
-
-def _close_stdout() -> None:
-    """Whoever read us is gone; what Python flushes at its end goes nowhere."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)

@@ -36,6 +36,14 @@ class State(Section):
         default=None, description="What seals private keys in the state; without it a file beside the database."
     )
 
+    @field_validator("url")
+    @classmethod
+    def _is_kept_here(cls, value: str) -> str:
+        scheme, found, _ = value.partition("://")
+        if found and scheme.partition("+")[0] != "sqlite":
+            raise ValueError("this rotator keeps its state in SQLite; write a path, such as /var/lib/rotator/state.db")
+        return value
+
 
 class Limits(Section):
     """How much may happen at a time."""

@@ -133,6 +133,9 @@ class _Reader:
             else:
                 found[key] = self.value(value_node, (*where, key))
                 self._document.keys[(*where, key)] = _place(key_node)
+                if isinstance(value_node, ScalarNode) and not value_node.value and value_node.style is None:
+                    # Of `key:` with nothing behind it YAML says that the value stands where the next line begins.
+                    self._document.values[(*where, key)] = _place(key_node)
         return {**merged, **found}
 
     def _merge(self, node: Node, where: Where) -> dict[str, object]:

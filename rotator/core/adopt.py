@@ -53,11 +53,16 @@ class AdoptionRule:
     restart: tuple[str, ...] = ()
     target_settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
-    def matches(self, observation: Observation) -> bool:
-        """Whether every pattern of the rule fits; a label that is absent fits no pattern."""
+    def matches(self, observation: Observation, *, renewed: bool = False) -> bool:
+        """Whether every pattern of the rule fits; a label that is absent fits no pattern.
+
+        Args:
+            renewed: rotator itself put there what is there now, so its issuer is not the one that was matched.
+        """
         return all(
             any(fnmatchcase(value, pattern) for value in _values(observation, key))
             for key, pattern in self.match.items()
+            if not (renewed and key == "issuer")
         )
 
 
@@ -77,7 +82,7 @@ class Adoption:
 
     Attributes:
         specs: every adopted spec that stands now, known ones with the rule as it is today.
-        new: those of them that were not known, or got another target.
+        new: those of them that were not known, or have lost a target: to be stored.
         held: matches that are not adopted, and why.
         retired: known specs whose rule or place is gone.
     """
@@ -97,12 +102,18 @@ class Look:
         complete: sources whose look ended without an error; only these may make a spec vanish.
         claimed: places of declared certificates.
         places: the places of each known adopted spec.
+        ours: fingerprints of what rotator has put into places.
     """
 
     found: Mapping[str, Sequence[Observation]]
     complete: AbstractSet[str]
     claimed: AbstractSet[Location]
     places: Mapping[str, tuple[Location, ...]]
+    ours: AbstractSet[str] = frozenset()
+
+    def is_ours(self, observation: Observation) -> bool:
+        """Whether rotator put there what is there."""
+        return observation.chain is not None and observation.chain.fingerprint in self.ours
 
 
 def adopt(look: Look, rules: Sequence[AdoptionRule], known: Sequence[CertificateSpec], target: AdoptTarget) -> Adoption:
@@ -111,7 +122,8 @@ def adopt(look: Look, rules: Sequence[AdoptionRule], known: Sequence[Certificate
     taken = set(look.claimed) | {place for spec in standing for place in look.places.get(spec.name, ())}
     groups, held = _groups(look, rules, taken)
     names = {spec.name for spec in known}
-    new: list[CertificateSpec] = []
+    targets = {spec.name: spec.targets for spec in known}
+    new = [spec for spec in standing if spec.targets != targets[spec.name]]
     by_name = {spec.name: spec for spec in standing}
     for rule, members in groups:
         spec, problem = _one(rule, members, names, target)
@@ -131,11 +143,13 @@ def _known(
     seen = {o.location: (source, o) for source, found in look.found.items() for o in found}
     standing: list[CertificateSpec] = []
     retired: list[CertificateSpec] = []
-    for spec in known:
-        places = look.places.get(spec.name, ())
-        present = [seen[place] for place in places if place in seen and place not in look.claimed]
-        rule = next((r for source, o in present for r in rules if r.source == source and r.matches(o)), None)
-        if rule is not None:
+    for stored in known:
+        spec, places = _left(stored, look)
+        present = [seen[place] for place in places if place in seen]
+        rule = _rule_of(spec, present, rules, look)
+        if not spec.targets:
+            retired.append(stored)
+        elif rule is not None:
             standing.append(_as_ruled(spec, rule))
         elif (
             not present and spec.adopted_from not in look.complete and any(r.source == spec.adopted_from for r in rules)
@@ -146,6 +160,32 @@ def _known(
         else:
             retired.append(spec)
     return standing, tuple(retired)
+
+
+def _rule_of(
+    spec: CertificateSpec, present: Sequence[tuple[str, Observation]], rules: Sequence[AdoptionRule], look: Look
+) -> AdoptionRule | None:
+    """The rule of a known spec; of several that fit one with its issuers, since a renewal changes what others match."""
+    fitting = [
+        rule
+        for source, observation in present
+        for rule in rules
+        if rule.source == source and rule.matches(observation, renewed=look.is_ours(observation))
+    ]
+    return next((rule for rule in fitting if rule.issuers == spec.issuers), next(iter(fitting), None))
+
+
+def _left(spec: CertificateSpec, look: Look) -> tuple[CertificateSpec, tuple[Location, ...]]:
+    """A known spec with the places that are left to it: what is declared now is not its own any more, and what
+    somebody deleted (it is gone in a complete look) is not made anew."""
+    seen = {o.location for found in look.found.values() for o in found}
+    complete = spec.adopted_from in look.complete
+    pairs = [
+        (place, target)
+        for place, target in zip(look.places.get(spec.name, ()), spec.targets, strict=True)
+        if place not in look.claimed and (place in seen or not complete)
+    ]
+    return replace(spec, targets=tuple(target for _, target in pairs)), tuple(place for place, _ in pairs)
 
 
 def _as_ruled(spec: CertificateSpec, rule: AdoptionRule) -> CertificateSpec:

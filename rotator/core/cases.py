@@ -11,6 +11,7 @@ from types import MappingProxyType
 from rotator.core.lead import span
 from rotator.core.model import (
     Action,
+    Attempt,
     Decision,
     NoticeKind,
     Result,
@@ -85,12 +86,27 @@ def replaced_by_hand(standing: Standing) -> Case | None:
 
 
 def _stranded(standing: Standing) -> Case | None:
-    latest = standing.latest
-    if latest is None or latest.result is not Result.STRANDED or standing.over:
+    latest = _harm_left(standing)
+    if latest is None:
         return None
     what = f"a new certificate did harm and could not be taken back: {clause(latest.error)}"
     todo = "Put a working certificate in place, by hand or with the command; then rotator goes on."
     return _case(standing, NoticeKind.STRANDED, latest.at, what, todo, run("rollback", standing.name))
+
+
+def _harm_left(standing: Standing) -> Attempt | None:
+    """The attempt that left harm behind, until something ends it.
+
+    A later deploy that no address proves ends it only where every address is up again: what our own harm took down
+    is not seen as harmed by the next rotation.
+    """
+    latest = standing.latest
+    if latest is not None and latest.result is Result.STRANDED:
+        return None if standing.over else latest
+    if latest is None or latest.result is not Result.UNPROVED or all(sighting.state.up for sighting in standing.served):
+        return None
+    before = next((one for one in reversed(standing.attempts) if one.result is not Result.UNPROVED), None)
+    return before if before is not None and before.result is Result.STRANDED else None
 
 
 def _rolled_back(standing: Standing) -> Case | None:

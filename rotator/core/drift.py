@@ -42,8 +42,10 @@ class Drift:
 
 def current_chain(facts: Facts) -> Chain | None:
     """The current chain; what is found stands in for it where the inventory names none."""
+    if facts.newest is not None:
+        return facts.newest
     found = (observation.chain for observation in facts.installed.values() if observation.chain)
-    return facts.newest or max(found, key=lambda chain: chain.not_after, default=None)
+    return max(found, key=lambda chain: chain.not_after, default=None)
 
 
 def is_ours(facts: Facts, chain: Chain) -> bool:

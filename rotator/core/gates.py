@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rotator.core.breakers import Breaker, fleet_breaker, issuer_breaker, kind_breakers
-from rotator.core.lead import DAY, span
+from rotator.core.lead import DAY, HOUR, span
 from rotator.core.model import Action, CertificateSpec, Decision, FleetHistory, Result
 from rotator.core.reasons import Reason
 
@@ -36,7 +36,7 @@ class Issuers:
     Attributes:
         broken: open breakers by issuer.
         reluctant: (certificate, digest, issuer) that were refused for good today, or told to come back later.
-        leads: of the certificates that were rotated lately.
+        shortest_lead: of the certificates that were rotated lately; None when none is known.
     """
 
     broken: Mapping[str, Breaker]
@@ -57,6 +57,7 @@ class Issuers:
 
 def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
     """Replay the breakers of every issuer of the ledger, and find who refused whom."""
+    fleet = _of_the_past(fleet, now)
     names = sorted({order.issuer for order in fleet.orders})
     breakers = {name: issuer_breaker(name, fleet) for name in names}
     refused = {
@@ -74,6 +75,19 @@ def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
         broken={name: breaker for name, breaker in breakers.items() if breaker is not None},
         reluctant=frozenset(refused | later),
         shortest_lead=min(leads, default=None),
+    )
+
+
+def _of_the_past(fleet: FleetHistory, now: datetime) -> FleetHistory:
+    """What happened, but for what a clock that ran ahead wrote: a breaker would stay open until that moment comes.
+
+    An hour of leeway is more than the clocks of two replicas differ.
+    """
+    until = now + HOUR
+    return replace(
+        fleet,
+        orders=tuple(order for order in fleet.orders if order.at <= until),
+        outcomes=tuple(outcome for outcome in fleet.outcomes if outcome.finished <= until),
     )
 
 
@@ -100,7 +114,7 @@ def pass_breakers(decisions: Sequence[Decision], fleet: FleetHistory, now: datet
 
     A decision that several breakers concern passes all of them or none.
     """
-    broken, kinds = read_issuers(fleet, now).broken, kind_breakers(fleet)
+    broken, kinds = read_issuers(fleet, now).broken, kind_breakers(_of_the_past(fleet, now))
     ways = [_way(decision, broken, kinds) for decision in decisions if decision.due]
     concerned = sorted((way for way in ways if way.breakers), key=lambda way: way.turn(now))
     opens = _half_open(concerned)

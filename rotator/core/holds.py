@@ -25,7 +25,7 @@ from rotator.core.pem import moment
 from rotator.core.reasons import Reason
 from rotator.core.wanted import Held, Wanted, approve_command, next_look, until_line
 
-RENEWING_OWNERS = frozenset({"cert-manager"})
+RENEWING_OWNERS = frozenset({"cert-manager", "openshift", "openshift-service-ca"})
 """Owners that renew by themselves; with any other a person has to run something."""
 
 GAP_SKIPPERS = frozenset({Reason.REVOKED, Reason.SUGGESTED, Reason.KEY_LOST, Reason.NAMES_CHANGED})
@@ -145,12 +145,25 @@ def paused(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | Non
     return Held(Action.WAIT, Reason.PAUSED, message, until_line(wanted, pause.until, facts), command)
 
 
-def put_back(facts: Facts, settings: PolicySettings, _wanted: Wanted) -> Held | None:
-    """What a person put back by hand is not overwritten."""
+def put_back(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:
+    """What a person put back by hand is not overwritten; where it is gone again, there is nothing to spare.
+
+    A `rollback` that has not reached its places yet is held by its quarantine.
+    """
     why = facts.history.held_by_hand
-    if not why or Reason.REPLACED_BY_HAND in facts.history.approvals:
+    if not why or Reason.REPLACED_BY_HAND in facts.history.approvals or _all_current(facts, wanted):
         return None
     return Held(Action.HOLD, Reason.REPLACED_BY_HAND, why, next_look(facts, settings), approve_command(facts))
+
+
+def _all_current(facts: Facts, wanted: Wanted) -> bool:
+    """Whether every place was looked at and holds the current chain."""
+    held = [observation.chain for observation in facts.installed.values()]
+    return (
+        wanted.chain is not None
+        and bool(held)
+        and all(chain is not None and chain.fingerprint == wanted.chain.fingerprint for chain in held)
+    )
 
 
 def findings(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:
@@ -186,7 +199,8 @@ def backing_off(facts: Facts, _settings: PolicySettings, wanted: Wanted) -> Held
         return None
     row = failures(facts, deploying_only=not wanted.renews)
     newest = facts.history.attempts[-1]
-    says = f"failed {len(row)} times in a row ({row[0].error})" if row else f"not finished ({newest.error})"
+    times = "once" if len(row) == 1 else f"{len(row)} times in a row"
+    says = f"failed {times} ({row[0].error})" if row else f"not finished ({newest.error})"
     message = f"{says}, tried again in {span(until - facts.now)}"
     return Held(Action.WAIT, Reason.BACKING_OFF, message, until)
 

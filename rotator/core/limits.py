@@ -40,7 +40,7 @@ def open_ask(facts: Facts) -> Ask | None:
     Without force it speaks of what is due today, and lapses after a day.
     """
     ask = facts.history.ask
-    if ask is None or (not ask.force and facts.now - ask.at > DAY):
+    if ask is None or ask.at > facts.now + DAY or (not ask.force and facts.now - ask.at > DAY):
         return None
     ended = any(attempt.at >= ask.at and attempt.result in SUCCESSES for attempt in facts.history.attempts)
     ordered = any(order.at >= ask.at and order.result == ISSUED for order in facts.history.orders)
@@ -56,16 +56,19 @@ def failures(facts: Facts, *, deploying_only: bool = False) -> tuple[Attempt, ..
     An attempt that a person has since approved did not fail. A redeploy is not held back by an issuer's failures.
     """
     lifted = facts.history.approvals | facts.spec.allow
-    asked_at = facts.history.ask.at if facts.history.ask else None
+    ask = facts.history.ask
+    asked_at = ask.at if ask is not None and ask.at <= facts.now + DAY else None
     digest = facts.spec.digest
     row: list[Attempt] = []
     for attempt in reversed(facts.history.attempts):
+        if attempt.at > facts.now + DAY:
+            continue
         over = attempt.result in SUCCESSES or attempt.digest != digest
         if over or (asked_at is not None and attempt.at < asked_at):
             break
         approved = bool(attempt.violations) and all(v.reason in lifted for v in attempt.violations)
         issuing = attempt.stage in {Stage.ISSUE, Stage.VALIDATE}
-        counts = attempt.result is not Result.PENDING and attempt.at <= facts.now + DAY and not approved
+        counts = attempt.result is not Result.PENDING and not approved
         if counts and not (deploying_only and issuing):
             row.append(attempt)
     return tuple(row)
@@ -82,7 +85,7 @@ def backoff_until(facts: Facts, ends: datetime | None, *, deploying_only: bool =
         ends: when what is served ends; None where nothing is.
     """
     waiting = None if deploying_only else _pending(facts)
-    if waiting is not None:
+    if waiting is not None and waiting.at <= facts.now + DAY:
         return _after(facts, waiting, _named(waiting, ends) or MINUTE)
     row = failures(facts, deploying_only=deploying_only)
     if not row:

@@ -94,8 +94,12 @@ def restored(before: Sequence[Sighting], after: Sequence[Sighting]) -> tuple[str
 
 
 def expired_before(before: Sequence[Sighting], now: datetime) -> bool:
-    """Whether anything that was served had ended: never roll back to that."""
-    return any(s.chain is not None and s.chain.not_after <= now for s in before)
+    """Whether all that was served had ended: never roll back to that.
+
+    One address among others that showed an old one does not keep harm in place at those that were well.
+    """
+    shown = [s.chain for s in before if s.chain is not None]
+    return bool(shown) and all(chain.not_after <= now for chain in shown)
 
 
 def untrusted(

@@ -28,9 +28,12 @@ LIMIT = timedelta(seconds=75)
 
 _LOOK_EVERY = 0.25
 
+INTERRUPTED = 130
+"""The exit code where somebody ended it before the story was over: neither as scripted nor a failure."""
+
 
 def main(*, once: bool, output: str, directory: Path = Path(".rotator-demo")) -> int:
-    """Tell the story; 0 when the fleet ended as its script says, 1 when it did not.
+    """Tell the story; 0 when the fleet ended as its script says, 1 when it did not, 130 when it was interrupted.
 
     Raises:
         RotatorError: a port is taken, or the folder cannot be written.
@@ -49,11 +52,15 @@ def main(*, once: bool, output: str, directory: Path = Path(".rotator-demo")) ->
         inventory, plan = look_and_plan(wiring.world, clock.now())
         story.found(demo.services, inventory)
         story.planned(plan)
+        if stop.is_set():
+            return INTERRUPTED
         daemon = Daemon(wiring)
         stack.enter_context(served(address, daemon.view))
         daemon.start()
         stack.callback(daemon.finish)
         ending = _follow(demo, wiring, story, stop)
+        if stop.is_set() and not ending.as_scripted(demo.services):
+            return INTERRUPTED  # a score of what had only begun would say that the rest was left alone
         _tell_alert(story, oncall)
         story.page(address)
         story.end(ending)

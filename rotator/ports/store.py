@@ -110,6 +110,11 @@ class AuditEntry:
 class Store(Keep, Protocol):
     """Everything that outlives a process. Each method is one transaction; all raise `StateError`."""
 
+    @property
+    def key_problem(self) -> str:
+        """Why no key can be sealed or opened right now, in one sentence; empty when all is well."""
+        ...
+
     def is_empty(self) -> bool:
         """No plan was ever stored: the next look is the first."""
         ...
@@ -178,7 +183,9 @@ class Store(Keep, Protocol):
     # Deploying
     def progress(self, certificate: str) -> Progress | None: ...
 
-    def keep_progress(self, progress: Progress) -> None: ...
+    def keep_progress(self, progress: Progress, quarantines: Iterable[Quarantine] = ()) -> None:
+        """Write it over the one before, and quarantine what its undoing begins with: both or neither."""
+        ...
 
     def end_progress(self, certificate: str) -> None: ...
 

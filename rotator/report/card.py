@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rotator.core.model import Certificate, CertificateSpec, Decision, History, Notice, Outcome
 from rotator.core.pem import moment
+from rotator.core.reasons import Reason
 from rotator.report.table import grid, headed, outcomes
 from rotator.report.words import day, left
 
@@ -95,7 +96,7 @@ def _decision(one: Card) -> Iterator[tuple[str, str | Text]]:
     if decision.ends:
         yield "ends", f"{moment(decision.ends)} ({left(decision.ends, one.now)})"
     yield "decision", Text.assemble((str(decision.action), "bold"), f", {decision.reason}: {decision.message}")
-    if decision.at > one.now:
+    if decision.at > one.now and decision.reason is not Reason.OBSERVE:
         yield "at", f"{moment(decision.at)} (in {left(decision.at, one.now)})"
     if decision.command:
         yield "to do", Text(f"$ {decision.command}", "cyan")

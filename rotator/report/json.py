@@ -35,9 +35,13 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 Object: TypeAlias = dict[str, Json]
 
 
-def text(value: Json) -> str:
-    """The JSON text as every verb prints it: indented, in the order of the keys as documented, one final newline."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def text(value: Json, *, plain: bool = False) -> str:
+    r"""The JSON text as every verb prints it: indented, in the order of the keys as documented, one final newline.
+
+    Args:
+        plain: ASCII alone, everything else as `\uXXXX`, for a stream whose encoding does not have every character.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=plain) + "\n"
 
 
 # ---------------------------------------------------------------- certificates

@@ -15,6 +15,7 @@ from rich.text import Text
 from rotator.core.findings import RULES
 from rotator.core.lead import span
 from rotator.core.model import Action, Decision, Location, Outcome, Plan, Result, Severity, SourceProblem
+from rotator.core.reasons import Reason
 from rotator.report.audit import Audit, Line, place_of
 from rotator.report.words import count, day, kind_of, left, plan_line
 
@@ -75,7 +76,7 @@ def unseen(problems: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:
     if rows:
         table = grid("", "")
         for where, message in rows:
-            table.add_row(Text(where, "yellow"), Text(message))
+            table.add_row(Text(where, "yellow"), Text(message.removeprefix(f"{where}: ")))
         yield headed("Could not be looked at", table)
 
 
@@ -200,7 +201,7 @@ def _decision(decision: Decision, now: datetime) -> Text:
     if decision.emergency:
         said.append("  past its emergency line", "bold red")
     said.append(f"\n{decision.message}")
-    if decision.at > now:
+    if decision.at > now and decision.reason is not Reason.OBSERVE:  # what is only watched does not happen then
         said.append(f"\nat {decision.at:%Y-%m-%d %H:%M} UTC, in {span(decision.at - now)}")
     if decision.command:
         said.append(f"\n$ {decision.command}", "cyan")

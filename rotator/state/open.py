@@ -61,10 +61,10 @@ def open_copy(url_or_path: str, key: StateKeySource, clock: Clock) -> SqlStore:
     with ExitStack() as undo:
         copy = undo.enter_context(_private_folder()) / "state.db"
         _make_private(copy)
-        if path.exists():
+        if _is_there(path):
             _copy(path, copy)
         database = undo.enter_context(closing(Database(copy)))
-        _prepare(database, f"the state {path}")
+        _prepare(database, path)
         seal = _passing_seal(database) if _has_no_key_yet(database, key, path) else _seal(database, key, path)
         return SqlStore(database, seal, clock, writer=True, ended=undo.pop_all().close)
 
@@ -99,7 +99,7 @@ def _open_writer(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:
         undo.callback(lock.release)
         _make_private(path)
         database = undo.enter_context(closing(Database(path)))
-        _prepare(database, f"the state {path}")
+        _prepare(database, path)
         if _has_no_key_yet(database, key, path):
             keyfile.create(keyfile.beside(path))
         seal = _seal(database, key, path)
@@ -107,7 +107,7 @@ def _open_writer(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:
 
 
 def _open_reader(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:
-    if not path.exists():
+    if not _is_there(path):
         raise StateError(f"there is no state at {path} yet; `rotator run` makes it")
     with ExitStack() as undo:
         database = undo.enter_context(closing(Database(path)))
@@ -116,9 +116,27 @@ def _open_reader(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:
         return SqlStore(database, _seal(database, key, path), clock, writer=False, ended=undo.pop_all().close)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether the file exists.
+
+    Raises:
+        StateError: that cannot be told, for a folder above it may not be entered.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StateError(
+            f"the state {path} cannot be read: {error.strerror}; run this as the user whose state it is, or check the "
+            "owner and mode of its folder"
+        ) from error
+    return True
+
+
 def _require_folder(path: Path) -> None:
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - says no, where Path would raise for a folder it may not enter
         raise StateError(f"the folder {folder} of the state does not exist; make it, owned by the user rotator runs as")
     kind = network_file_system(folder)
     if kind:
@@ -140,14 +158,19 @@ def _make_private(path: Path) -> None:
         ) from error
 
 
-def _prepare(database: Database, where: str) -> None:
-    """Check a file that nobody else writes, and bring its tables to this version in one transaction."""
+def _prepare(database: Database, path: Path) -> None:
+    """Check a file that nobody else writes, and bring its tables to this version in one transaction.
+
+    Args:
+        path: the state as the operator knows it, also where the database is a copy of it.
+    """
+    where = f"the state {path}"
     with database.settings() as pragma:
         if pragma("PRAGMA journal_mode = WAL") != "wal":
             raise StateError(f"{where} lies where SQLite's WAL does not work; put it on a local disk")
         found = pragma("PRAGMA quick_check(1)")
         if found != "ok":
-            raise StateError(damaged(database.path, str(found)))
+            raise StateError(damaged(path, " ".join(str(found).replace("*", "").split())))
     with database.writing() as connection:
         migrate(connection, where)
         locks.clear(connection, store="")  # whoever held one is dead, or this file could not be had
@@ -166,7 +189,7 @@ def _passing_seal(database: Database) -> Seal:
 
 def _has_no_key_yet(database: Database, key: StateKeySource, path: Path) -> bool:
     """Whether a key may be made: the config names none, there is none, and nothing was ever sealed."""
-    return key is None and not keyfile.beside(path).exists() and not _key_ids(database)
+    return key is None and not _is_there(keyfile.beside(path)) and not _key_ids(database)
 
 
 def _key_ids(database: Database) -> Set[str]:

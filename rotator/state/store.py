@@ -203,9 +203,11 @@ class SqlStore:
         with self._reading() as connection:
             return deploying.read_progress(connection, certificate, self._seal)
 
-    def keep_progress(self, progress: Progress) -> None:
+    def keep_progress(self, progress: Progress, quarantines: Iterable[Quarantine] = ()) -> None:
         with self._writing() as connection:
             deploying.keep_progress(connection, progress, self._seal)
+            for quarantine in quarantines:
+                deploying.quarantine(connection, progress.certificate, quarantine)
 
     def end_progress(self, certificate: str) -> None:
         with self._writing() as connection:

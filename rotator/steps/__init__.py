@@ -8,7 +8,11 @@ from rotator.core.model import Result, Stage, Violation
 
 
 class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is not always an error
-    """A rotation ends here; what it says becomes the outcome."""
+    """A rotation ends here; what it says becomes the outcome.
+
+    Attributes:
+        issuer: whoever was asked for a certificate just now and gave none; empty where nobody was.
+    """
 
     def __init__(
         self,
@@ -19,6 +23,7 @@ class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is n
         permanent: bool = False,
         retry_at: datetime | None = None,
         violations: tuple[Violation, ...] = (),
+        issuer: str = "",
     ) -> None:
         super().__init__(error)
         self.result = result
@@ -27,3 +32,4 @@ class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is n
         self.permanent = permanent
         self.retry_at = retry_at
         self.violations = violations
+        self.issuer = issuer

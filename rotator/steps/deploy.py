@@ -57,10 +57,13 @@ def deploy(bundle: Bundle | None, places: Collection[Location], facts: Facts, wo
 
 
 def _targets_at(places: Collection[Location], progress: Progress, facts: Facts, world: World) -> Iterator[Target]:
-    """The targets at these places, and those that an interrupted rotation of the same bundle had begun with."""
+    """The targets at these places, and those that an interrupted rotation of the same bundle had begun with.
+
+    A place with a snapshot may have been written just before a crash: it belongs to what is proved, or put back.
+    """
     for spec in facts.spec.targets:
         target = world.target(facts.spec.name, spec)
-        if target.location in places or target.location in progress.deployed:
+        if target.location in places or target.location in progress.snapshots:
             yield target
 
 
@@ -80,14 +83,21 @@ def _resumed(facts: Facts, world: World, fingerprint: str) -> Progress:
 
 
 def _snapshotted(target: Target, progress: Progress, facts: Facts, world: World) -> Progress:
-    if target.location in progress.snapshots:
+    """The progress with a snapshot of this place: the one of an interrupted rotation, as long as it still says what
+    is to be put back. Where somebody else has written since, it is theirs."""
+    location, snapshot = target.location, target.snapshot()
+    kept = progress.snapshots.get(location)
+    if kept is not None and snapshot.fingerprint in {kept.fingerprint, progress.fingerprint}:
         return progress
-    snapshot = target.snapshot()
-    seen = facts.installed.get(target.location)
+    seen = facts.installed.get(location)
     was = seen.chain.fingerprint if seen and seen.chain else None
     if snapshot.fingerprint != was:
         raise Conflict("it changed while the rotation was being prepared; it is looked at again")
-    progress = replace(progress, snapshots=MappingProxyType({**progress.snapshots, target.location: snapshot}))
+    progress = replace(
+        progress,
+        snapshots=MappingProxyType({**progress.snapshots, location: snapshot}),
+        deployed=tuple(place for place in progress.deployed if place != location),
+    )
     world.store.keep_progress(progress)
     return progress
 

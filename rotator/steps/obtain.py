@@ -61,7 +61,10 @@ def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
         order_id = store.open_order(order)
     bundle = _issue(issuer, replace(pending, issuer=name), facts, world, order_id)
     stored = StoredBundle(spec.name, bundle, "received", spec.digest, name, world.clock.now())
+    # Kept before the order is closed: after an order that was answered there is none for a while (the gap), so a crash
+    # between the two must not leave an answered order without its answer.
     store.keep_bundle(stored)
+    store.close_order(order_id, result="issued")
     store.drop_pending(spec.name)
     return stored
 
@@ -85,8 +88,10 @@ def _pending(facts: Facts, world: World) -> PendingIssue:
 
 def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, order_id: int) -> Bundle:
     spec, store = facts.spec, world.store
+    tokens = [pending.checkpoint]
 
     def checkpoint(token: str) -> None:
+        tokens.append(token)
         store.keep_pending(replace(pending, checkpoint=token))
 
     request = IssueRequest(
@@ -97,18 +102,29 @@ def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, or
         replaces=facts.newest.leaf if facts.newest else None,
     )
     try:
-        chain = issuer.issue(request, resume=pending.checkpoint, checkpoint=checkpoint)
+        return Bundle(issuer.issue(request, resume=pending.checkpoint, checkpoint=checkpoint), pending.key)
     except Pending as unfinished:
+        if tokens[-1] is None:
+            # Without a token there is nothing to come back to: asking again is a new order, and counts as one.
+            raise _failed(issuer, _without_token(unfinished), pending, order_id, world) from unfinished
         store.close_order(order_id, result="pending")
         ask_at = world.clock.now() + unfinished.retry_after
-        raise Ended(Result.PENDING, Stage.ISSUE, str(unfinished), retry_at=ask_at) from unfinished
-    except IssueError as error:
-        store.close_order(order_id, result="failed", permanent=error.permanent)
-        # The same key and CSR are used again; the order is not, so that a dead one cannot hold us for ever.
-        store.keep_pending(replace(pending, issuer="", checkpoint=None))
-        at = world.clock.now() + error.retry_after if error.retry_after else None
         raise Ended(
-            Result.FAILED, Stage.ISSUE, f"{issuer.name}: {error}", permanent=error.permanent, retry_at=at
-        ) from error
-    store.close_order(order_id, result="issued")
-    return Bundle(chain, pending.key)
+            Result.PENDING, Stage.ISSUE, str(unfinished), retry_at=ask_at, issuer=pending.issuer
+        ) from unfinished
+    except IssueError as error:
+        raise _failed(issuer, error, pending, order_id, world) from error
+
+
+def _without_token(unfinished: Pending) -> IssueError:
+    why = f"{unfinished}; it gave no token to come back with, so it has to be asked anew"
+    return IssueError(why, retry_after=unfinished.retry_after)
+
+
+def _failed(issuer: Issuer, error: IssueError, pending: PendingIssue, order_id: int, world: World) -> Ended:
+    """The end of an order that failed. Its key and CSR are used again, it is not: a dead one could hold us for ever."""
+    world.store.close_order(order_id, result="failed", permanent=error.permanent)
+    world.store.keep_pending(replace(pending, issuer="", checkpoint=None))
+    at = world.clock.now() + error.retry_after if error.retry_after else None
+    message = str(error) if str(error).startswith(f"{issuer.name}: ") else f"{issuer.name}: {error}"
+    return Ended(Result.FAILED, Stage.ISSUE, message, permanent=error.permanent, retry_at=at, issuer=pending.issuer)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rotator.core.lead import due_at
 from rotator.core.model import CertificateSpec, Chain, Facts, Location, Quarantine, Result, Sighting
 from rotator.core.sightings import expired_before, restored
-from rotator.errors import TargetError
-from rotator.ports import Progress, Target
+from rotator.errors import Conflict, TargetError
+from rotator.ports import Progress, StoredBundle, Target
 from rotator.steps.prove import await_condition, endpoints_now
 from rotator.world import World
 
@@ -23,24 +24,21 @@ class Undone:
     after: tuple[Sighting, ...] = ()
 
 
+_LEFT = Undone(Result.STRANDED, "the old certificate has ended or was revoked, so the new one was left in place")
+
+
 def undo(progress: Progress, facts: Facts, harmful: Chain | None, settle: timedelta, world: World) -> Undone:
     """Undo a rotation.
 
-    The quarantine of a `harmful` chain is stored first, so that a crash in the middle cannot lead to its being
-    deployed again. Never back to something that has expired or was revoked: the new one stays, and a person is paged.
+    That it is being undone and the quarantine of a `harmful` chain are stored at once and first, so that a crash in the
+    middle leads neither to harm that stays nor to harm that is done again. Never back to something that has expired or
+    was revoked: the new one stays, and a person is paged.
     """
-    if expired_before(progress.before, world.clock.now()) or facts.evidence.revoked:
-        return Undone(Result.STRANDED, "the old certificate has ended or was revoked, so the new one was left in place")
-    world.store.keep_progress(replace(progress, undoing=True))
-    for location in progress.deployed if harmful else ():
-        world.store.quarantine(facts.spec.name, _quarantine(location, progress, facts.spec, harmful, world))
-    failed = _restore_all(progress, facts.spec, world)
-    missing, after = _old_is_served(progress, facts, settle, world)
-    if failed:
-        return Undone(Result.STRANDED, f"could not be put back: {'; '.join(failed)}", after)
-    if missing:
-        return Undone(Result.STRANDED, f"put back, but the old one is not served again: {'; '.join(missing)}", after)
-    return Undone(Result.ROLLED_BACK, "the old certificate was put back and is served again", after)
+    if _is_useless(progress, facts, world.clock.now()):
+        return _LEFT
+    undoing = replace(progress, undoing=True)
+    world.store.keep_progress(undoing, _quarantines(undoing, facts.spec, harmful, world) if harmful else ())
+    return _undone(undoing, facts, settle, world)
 
 
 def finish(spec: CertificateSpec, facts: Facts, world: World) -> Undone | None:
@@ -48,8 +46,30 @@ def finish(spec: CertificateSpec, facts: Facts, world: World) -> Undone | None:
     progress = world.store.progress(spec.name)
     if progress is None or not progress.undoing:
         return None
+    if _is_useless(progress, facts, world.clock.now()):
+        return _LEFT
     settle = max((target.settle for target in _targets(spec, world).values()), default=timedelta(0))
-    return undo(progress, facts, None, settle, world)
+    return _undone(progress, facts, settle, world)
+
+
+def _undone(progress: Progress, facts: Facts, settle: timedelta, world: World) -> Undone:
+    put_back = _put_back(progress, facts.spec, world)
+    missing, after = _old_is_served(progress, facts, settle, world)
+    if put_back.failed:
+        return Undone(Result.STRANDED, f"could not be put back: {'; '.join(put_back.failed)}", after)
+    if missing:
+        problems = "; ".join((*missing, *put_back.unreloaded))
+        return Undone(Result.STRANDED, f"put back, but the old one is not served again: {problems}", after)
+    served = "and is served again" if after else "where it was; no endpoint is known that would show it"
+    notes = "".join(f"; {note}" for note in put_back.unreloaded)
+    return Undone(Result.ROLLED_BACK, f"the old certificate was put back {served}{notes}", after)
+
+
+def _is_useless(progress: Progress, facts: Facts, now: datetime) -> bool:
+    """Whether what was served, or what one of the places held, is of no use to anybody any more."""
+    held = (progress.snapshots[location].chain for location in progress.deployed)
+    ended = expired_before(progress.before, now) or any(chain and chain.not_after <= now for chain in held)
+    return ended or bool(facts.evidence.revoked)
 
 
 def _targets(spec: CertificateSpec, world: World) -> dict[Location, Target]:
@@ -57,18 +77,65 @@ def _targets(spec: CertificateSpec, world: World) -> dict[Location, Target]:
     return {target.location: target for target in targets}
 
 
-def _restore_all(progress: Progress, spec: CertificateSpec, world: World) -> list[str]:
-    """Every place is tried, also when one before it failed; returns what failed."""
+# ---------------------------------------------------------------- putting back
+
+
+@dataclass(frozen=True, slots=True)
+class _PutBack:
+    """What went wrong, place by place; an `unreloaded` one holds what it held before all the same."""
+
+    failed: tuple[str, ...]
+    unreloaded: tuple[str, ...]
+
+
+def _put_back(progress: Progress, spec: CertificateSpec, world: World) -> _PutBack:
+    """Every place is tried, also when one before it failed."""
     targets = _targets(spec, world)
     failed: list[str] = []
+    unreloaded: list[str] = []
     for location in reversed(progress.deployed):
-        try:
-            targets[location].restore(progress.snapshots[location], replacing=progress.fingerprint)
-        except KeyError:
+        target = targets.get(location)
+        if target is None:
             failed.append(f"{location}: it is no longer a target in the config")
+            continue
+        try:
+            _restore(target, progress, world)
+        except Conflict as conflict:
+            failed.append(f"{location}: {conflict}")
         except TargetError as error:
-            failed.append(f"{location}: {error}")
-    return failed
+            as_it_was = _holds(target, progress.snapshots[location].fingerprint)
+            (unreloaded if as_it_was else failed).append(f"{location}: {error}")
+    return _PutBack(tuple(failed), tuple(unreloaded))
+
+
+def _restore(target: Target, progress: Progress, world: World) -> None:
+    """A place that held the new one before this rotation began, unserved, gets what was served until now, if we can."""
+    snapshot = progress.snapshots[target.location]
+    if snapshot.fingerprint == progress.fingerprint:
+        predecessor = next(_predecessors(progress, world), None)
+        if predecessor is not None:
+            target.deploy(predecessor.bundle, replacing=progress.fingerprint)
+            return
+    target.restore(snapshot, replacing=progress.fingerprint)
+
+
+def _predecessors(progress: Progress, world: World) -> Iterator[StoredBundle]:
+    """Bundles of ours that were served before, and still can be."""
+    now = world.clock.now()
+    shown = {sighting.fingerprint for sighting in progress.before if sighting.state.up} - {progress.fingerprint}
+    for stored in world.store.bundles(progress.certificate):
+        if stored.keys_kept and stored.bundle.chain.fingerprint in shown and stored.bundle.chain.not_after > now:
+            yield stored
+
+
+def _holds(target: Target, fingerprint: str | None) -> bool:
+    try:
+        return target.snapshot().fingerprint == fingerprint
+    except TargetError:
+        return False
+
+
+# ---------------------------------------------------------------- proof and quarantine
 
 
 def _old_is_served(
@@ -89,9 +156,8 @@ def _old_is_served(
     return restored(before, seen[-1]), seen[-1]
 
 
-def _quarantine(
-    location: Location, progress: Progress, spec: CertificateSpec, harmful: Chain | None, world: World
-) -> Quarantine:
+def _quarantines(progress: Progress, spec: CertificateSpec, harmful: Chain, world: World) -> Iterator[Quarantine]:
     """Until the bundle's own next due time; a person's `approve` or a changed spec ends it sooner."""
-    until = due_at(harmful, spec, world.policy) if harmful else None
-    return Quarantine(location, progress.fingerprint, spec.digest, world.clock.now(), until)
+    now, until = world.clock.now(), due_at(harmful, spec, world.policy)
+    for location in progress.deployed:
+        yield Quarantine(location, progress.fingerprint, spec.digest, now, until)

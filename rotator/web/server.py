@@ -37,7 +37,12 @@ def served(listen: str, view: View) -> Iterator[str]:
     """
     listening = _listen(listen)
     config = uvicorn.Config(
-        create(view), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+        create(view),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=3,
     )
     server = _Quiet(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="web", daemon=True)

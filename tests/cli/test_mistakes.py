@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -169,3 +170,80 @@ def test_interrupted_is_quiet(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in err
     assert out == ""
+
+
+def test_a_rotation_that_cannot_begin_is_not_done(fleet: Fleet) -> None:
+    """Without the state key a forced rotation changes nothing, and says so: exit 1 and the reason, never `done`."""
+    fleet.put("shop", left=20 * DAY)
+    assert fleet.call("run", "--once").exit_code == 0
+    (fleet.folder / "state" / "state.db.key").unlink()
+    before = fleet.stored("shop")
+    ended = fleet.call("rotate", "shop", "--force")
+    assert ended.exit_code == 1
+    assert ended.stdout.startswith("not done: shop could not begin: the state key")
+    assert fleet.stored("shop") == before
+
+
+def test_a_lost_state_key_is_said_before_something_is_due(fleet: Fleet) -> None:
+    """A look without its key says that nothing can be renewed, although nothing has to be today."""
+    fleet.put("shop", left=20 * DAY)
+    assert fleet.call("run", "--once").exit_code == 0
+    (fleet.folder / "state" / "state.db.key").unlink()
+    ended = fleet.run("run", "--once")
+    assert "nothing can be renewed" in ended.stderr
+    assert "put the right key back" in ended.stderr
+
+
+def test_a_pause_needs_a_reason(fleet: Fleet) -> None:
+    """An empty reason is none."""
+    ended = fleet.call("pause", "--reason", " ")
+    assert ended.exit_code == 2
+    assert "say why" in ended.stderr
+
+
+def test_streams_that_were_closed(fleet: Fleet) -> None:
+    """Started without standard input or output a verb does its work and ends as ever, without a traceback."""
+    fleet.put("shop", left=60 * DAY)
+    for closed, code in (("scan - <&-", 2), (f"scan {fleet.folder} >&-", 0), (f"scan {fleet.folder} 2>&-", 0)):
+        ended = subprocess.run(
+            ["sh", "-c", f"{program()} {closed}"], capture_output=True, text=True, check=False, timeout=SECONDS
+        )
+        assert ended.returncode == code, ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_standard_output_that_takes_no_more(fleet: Fleet, output: str) -> None:
+    """A full disk under `> report` is one sentence and no success."""
+    fleet.put("shop", left=60 * DAY)
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [program(), "scan", str(fleet.folder), "--output", output],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+    assert ended.returncode == 3
+    assert ended.stderr == "rotator: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_name_that_the_locale_does_not_have(fleet: Fleet, encoding: str) -> None:
+    """Whatever a file is called, the table is printed and the JSON is JSON."""
+    for name in ("bücher.crt".encode(), b"b\xff.crt"):
+        Path(os.fsdecode(os.fsencode(fleet.folder) + b"/" + name)).touch()
+    for output in ("table", "json"):
+        ended = subprocess.run(
+            [program(), "scan", str(fleet.folder), "--output", output],
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert ended.returncode == 1, ended.stderr
+        if output == "json":
+            places = [place["place"] for place in json.loads(ended.stdout)["places"]]
+            assert any("b\udcff.crt" in place for place in places)
+            assert any("bücher.crt" in place for place in places)

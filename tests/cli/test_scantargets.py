@@ -84,3 +84,20 @@ def test_what_is_neither_is_a_mistake(words: list[str]) -> None:
     """A word that can be nothing is refused before anything is looked at."""
     with pytest.raises(Mistake):
         read_targets(words)
+
+
+def test_folder_shows_what_only_looks_like_a_certificate(tmp_path: Path) -> None:
+    """An empty `.crt`, an error page or a dangling link is what an audit is for; DER and pipes are left alone."""
+    (tmp_path / "empty.crt").touch()
+    (tmp_path / "page.crt").write_text("<html>503</html>")
+    (tmp_path / "der.crt").write_bytes(b"\x30\x82\x01\x00")
+    (tmp_path / "gone.crt").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.crt")
+    assert [Path(file).name for file in read_targets([str(tmp_path)]).files] == ["empty.crt", "gone.crt", "page.crt"]
+
+
+def test_a_list_that_is_missing_is_said_once(tmp_path: Path) -> None:
+    """The path stands in the sentence once, without the system's error number."""
+    with pytest.raises(Mistake) as raised:
+        read_targets([f"@{tmp_path}/none"])
+    assert str(raised.value) == f"the list {tmp_path}/none cannot be read: No such file or directory"

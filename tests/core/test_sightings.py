@@ -110,7 +110,7 @@ class TestRestored:
 
 class TestExpiredBefore:
     def test_only_a_chain_that_had_ended_counts(self) -> None:
-        """Rolling back is ruled out exactly when something that was served had ended."""
+        """Rolling back is ruled out exactly when all that was served had ended."""
         ca = Authority("Test Root", not_before=NOW - timedelta(days=400), not_after=NOW + timedelta(days=400))
         ended = ca.issue(["a.test"], not_before=NOW - timedelta(days=90), not_after=NOW - timedelta(seconds=1)).chain
         valid = ca.issue(["a.test"], not_before=NOW - timedelta(days=90), not_after=NOW + timedelta(days=1)).chain
@@ -118,7 +118,8 @@ class TestExpiredBefore:
         def served(chain: object) -> Sighting:
             return Sighting(WEB, "192.0.2.1", SightingState.SERVED, OLD, chain)  # type: ignore[arg-type]  # a chain
 
-        assert expired_before([served(valid), served(ended)], NOW)
+        assert expired_before([served(ended), down()], NOW)
+        assert not expired_before([served(valid), served(ended)], NOW)
         assert not expired_before([served(valid), down()], NOW)
 
 

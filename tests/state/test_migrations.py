@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
+from rotator import state
 from rotator.errors import StateError
 from rotator.state.database import Database
-from rotator.state.migrate import migrate, require_newest
+from rotator.state.migrate import migrate, newest, require_newest
 from rotator.state.tables import metadata
 from tests.state.opening import NOW, writer
 
@@ -56,3 +61,22 @@ def test_the_audit_cannot_be_rewritten(tmp_path: Path, statement: str) -> None:
         with pytest.raises(StateError, match="append-only"), store._database.writing() as connection:
             connection.exec_driver_sql(statement)
         assert [entry.detail for entry in store.audited()] == ["done"]
+
+
+def test_the_newest_version_is_that_of_the_steps() -> None:
+    """What readers compare with, without Alembic, is what Alembic would bring the tables to."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(state.__file__).parent / "migrations"))
+    assert newest() == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_reading_needs_no_alembic(tmp_path: Path) -> None:
+    """What only reads the state does not wait for Alembic to be imported, and neither does a second start."""
+    path = tmp_path / "state.db"
+    writer(path).close()
+    script = (
+        "import sys; from pathlib import Path; from tests.state.opening import reader, writer; "
+        f"p = Path({str(path)!r}); reader(p).close(); writer(p).close(); print('alembic' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.stdout == "False\n", ended.stderr

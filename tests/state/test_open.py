@@ -302,3 +302,40 @@ def test_a_copy_of_nothing_is_empty(path: Path) -> None:
         copy.put("suggestion", b"what a look keeps")
         assert copy.get("suggestion") == b"what a look keeps"
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_entered_is_said(path: Path) -> None:
+    """Whoever is not the state's user gets one sentence from every way to open it, on every Python."""
+    with writer(path):
+        pass
+    script = f"""
+import os, sys
+os.setuid(65534)
+from pathlib import Path
+from rotator.errors import StateError
+from rotator.state.open import open_copy, open_store
+from tests.state.opening import CLOCK
+for how in (lambda p: open_copy(p, None, CLOCK), lambda p: open_store(p, None, CLOCK, writer=False)):
+    try:
+        how({str(path)!r})
+    except StateError as error:
+        print(error)
+"""
+    if os.geteuid() != 0:
+        pytest.skip("another user is needed; run as root")
+    path.parent.chmod(0o700)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.stdout.count(f"the state {path} cannot be read: Permission denied; run this as") == 2, ended.stderr
+
+
+def test_a_damaged_state_is_named_also_where_a_copy_was_opened(path: Path) -> None:
+    """`plan` works on a copy; the sentence names the state that is damaged, on one line."""
+    with writer(path) as store:
+        store.put("a", b"b")
+    content = bytearray(path.read_bytes())
+    content[4096:20000] = os.urandom(20000 - 4096)
+    path.write_bytes(content)
+    with pytest.raises(StateError) as raised:
+        open_copy(str(path), None, CLOCK)
+    assert str(raised.value).startswith(f"the state {path} is damaged (")
+    assert "\n" not in str(raised.value)

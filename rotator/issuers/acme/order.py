@@ -43,8 +43,8 @@ KIND = "http-01"
 LEAST, MOST = timedelta(seconds=1), timedelta(days=1)
 _SLOWEST = 16  # seconds between two looks at a CA that names no time
 # Answers to an order that may come from its `replaces` alone: done before (409), or a certificate that this CA or this
-# account does not know, as most adopted ones.
-_OF_REPLACES = frozenset({"alreadyReplaced", "malformed", "unauthorized"})
+# account does not know, as most adopted ones; to one that should be in its books and is not, Pebble says serverInternal.
+_OF_REPLACES = frozenset({"alreadyReplaced", "malformed", "serverInternal", "unauthorized"})
 
 
 class _NewOrder(messages.NewOrder):

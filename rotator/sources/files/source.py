@@ -68,17 +68,18 @@ class FilesSource:
 
     def observe(self) -> Iterator[Observation]:
         """Look at every file; folders that could not be listed are told at the end."""
-        unlooked: list[str] = []
+        missed: dict[str, None] = {}  # `a/**/b` may come upon the same folder twice
         system = socket.gethostname()
         look = _Look(system)
         seen: set[str] = set()
         for pattern in self._settings.paths:
-            for path in expand(os.path.normpath(pattern), unlooked.append):
+            for path in expand(os.path.normpath(pattern), missed.setdefault):
                 observation = look.at(path)
                 if observation is not None and observation.location.address not in seen:
                     seen.add(observation.location.address)
                     yield observation
-        if unlooked:
+        if missed:
+            unlooked = list(missed)
             more = f" (and {len(unlooked) - _MOST_TOLD} more)" if len(unlooked) > _MOST_TOLD else ""
             raise SourceError(f"{self.name}: could not look everywhere: {'; '.join(unlooked[:_MOST_TOLD])}{more}")
 

@@ -20,6 +20,7 @@ from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.http01 import LISTENERS
 from rotator.issuers.acme.resources import Checkpoint
 from rotator.ports import Clock
+from tests.e2e.cas import minted
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import (
     AUTHORIZATION,
@@ -173,6 +174,17 @@ class TestRenewing:
         name = fresh()
         old = other.issue([name], not_before=now, not_after=now + timedelta(days=8)).chain.leaf
         asked = ask(name, replaces=old)
+
+        assert_good(issue(make(front), asked), asked, front.pebble)
+        assert front.orders == 1
+
+    def test_a_predecessor_that_the_ca_has_forgotten_is_left_out(self, front: Front, make: MakeIssuer) -> None:
+        """To a certificate of its own that is not in its books Pebble answers 500: with the field no order would ever
+        pass, without it this very one does."""
+        name = fresh()
+        intermediate = (text.encode() for text in front.pebble.intermediate())
+        forgotten = minted(*intermediate, name, timedelta(days=29)).chain.leaf
+        asked = ask(name, replaces=forgotten)
 
         assert_good(issue(make(front), asked), asked, front.pebble)
         assert front.orders == 1
