@@ -12,13 +12,13 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from rotator import __version__
 from rotator.errors import StateError
-from rotator.web.page import rows, span
+from rotator.web.page import left_of, rows
 from rotator.web.view import View
 
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
-_PAGES.filters["span"] = span
+_PAGES.filters["left"] = left_of
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",

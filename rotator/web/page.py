@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from rotator.core.lead import span
+
 _ORDER = {"refused": 0, "held": 1, "due": 2, "waiting": 3, "ok": 4}
 
 
@@ -21,16 +23,8 @@ def _left(ends: str, now: datetime) -> timedelta | None:
     return datetime.fromisoformat(ends) - now if ends else None
 
 
-def span(left: timedelta | None) -> str:
+def left_of(left: timedelta | None) -> str:
     """A time left as people say it: `29 d`, `7 h`, `ended 3 d ago`."""
     if left is None:
         return "none"
-    seconds = abs(left.total_seconds())
-    text = (
-        f"{seconds / 86400:.0f} d"
-        if seconds >= 2 * 86400
-        else f"{seconds / 3600:.0f} h"
-        if seconds >= 7200
-        else f"{seconds / 60:.0f} min"
-    )
-    return text if left > timedelta(0) else f"ended {text} ago"
+    return span(left) if left > timedelta(0) else f"ended {span(left)} ago"

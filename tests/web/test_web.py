@@ -29,7 +29,7 @@ from rotator.core.summary import summary_of
 from rotator.metrics import Metrics
 from rotator.ports import NoticeState, Store
 from rotator.state.open import open_store
-from rotator.web.page import span
+from rotator.web.page import left_of
 from rotator.web.server import AddressTaken, free_address, served
 from rotator.web.view import View
 
@@ -203,7 +203,7 @@ def test_a_free_address_is_found_where_the_wanted_one_is_taken() -> None:
 )
 def test_spans_are_said_as_people_say_them(left: timedelta | None, text: str) -> None:
     """A time left is rounded to the unit that matters."""
-    assert span(left) == text
+    assert left_of(left) == text
 
 
 def test_an_outcome_without_harm_is_shown_with_its_proof(health: Health) -> None:
