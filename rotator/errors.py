@@ -65,12 +65,21 @@ class IssueError(RotatorError):
     Attributes:
         permanent: trying again unchanged will not help.
         retry_after: the wait that the issuer named.
+        resumable: the order stands (an outage): come back with the checkpoint, do not order anew.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: timedelta | None = None,
+        resumable: bool = False,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.resumable = resumable
 
 
 class Pending(RotatorError):  # noqa: N818 - not a failure

@@ -31,11 +31,11 @@ from rotator.core.model import (
     Suggestion,
 )
 from rotator.core.trust import verify_path
-from rotator.errors import IssueError, SourceError, TargetError
+from rotator.errors import IssueError, SourceError, StateError, TargetError
 from rotator.log import logger
 from rotator.ports import Source, SuggestsRenewal
 from rotator.suggestions import suggestion_of
-from rotator.trust import trust_of, verifies
+from rotator.trust import IssuerRoots, trust_of, verifies
 from rotator.world import World
 
 log = logger(__name__)
@@ -58,28 +58,29 @@ def take_stock(world: World, now: datetime) -> Inventory:
     adoption = _adopt(found, world, now)
     specs = (*world.specs, *adoption.specs)
     seen = {o.location: o for o in observations}
-    installed = {spec.name: _installed(spec, world, seen) for spec in specs}
+    installed = _installed_everywhere(specs, world, seen)
     endpoints = _endpoints(specs, installed, observations, world)
     wanted = [Wanted(spec, endpoints[spec.name], _fingerprints(installed[spec.name])) for spec in specs]
     served = _served(wanted, observations, world)
     histories = world.store.histories([spec.name for spec in specs], now)
-    facts = tuple(
-        _facts(
-            spec,
-            installed[spec.name],
-            served[spec.name],
-            histories.get(spec.name, History()),
-            world,
-            now,
-        )
-        for spec in specs
-    )
+    roots = IssuerRoots(world)
+    facts: list[Facts] = []
+    faults: list[SourceProblem] = []
+    for spec in specs:
+        history = histories.get(spec.name, History())
+        try:
+            facts.append(_facts(spec, installed[spec.name], served[spec.name], history, world, now, roots))
+        except StateError:
+            raise
+        except Exception as error:  # one certificate that cannot be judged must not hide the others
+            log.exception("certificate not judged", certificate=spec.name)
+            faults.append(SourceProblem(f"certificate {spec.name}", _fault(error)))
     return Inventory(
         at=now,
-        facts=facts,
+        facts=tuple(facts),
         unmanaged=_unmanaged(observations, facts),
         observations=observations,
-        problems=tuple(SourceProblem(one.source, one.problem) for one in found if one.problem),
+        problems=(*(SourceProblem(one.source, one.problem) for one in found if one.problem), *faults),
         held=adoption.held,
         retired=tuple(spec.name for spec in adoption.retired),
         first=first,
@@ -92,7 +93,7 @@ def look_again(spec: CertificateSpec, world: World, now: datetime) -> Facts:
     endpoints = _endpoints((spec,), {spec.name: installed}, (), world)[spec.name]
     served = _served([Wanted(spec, endpoints)], (), world)[spec.name]
     history = world.store.histories([spec.name], now).get(spec.name, History())
-    return _facts(spec, installed, served, history, world, now)
+    return _facts(spec, installed, served, history, world, now, IssuerRoots(world))
 
 
 # ---------------------------------------------------------------- sources
@@ -114,7 +115,14 @@ def _ask(source: Source) -> Found:
     except SourceError as error:
         log.warning("source unreadable", source=source.name, error=str(error))
         return Found(source.name, tuple(observations), str(error))
+    except Exception as error:  # a fault in one source must not take the whole look with it
+        log.exception("source failed", source=source.name)
+        return Found(source.name, tuple(observations), _fault(error))
     return Found(source.name, tuple(observations))
+
+
+def _fault(error: Exception) -> str:
+    return f"a fault in rotator itself ({type(error).__name__}); the log has it in full, please report it"
 
 
 # ---------------------------------------------------------------- adoption
@@ -127,6 +135,7 @@ def _adopt(found: Sequence[Found], world: World, now: datetime) -> Adoption:
         complete={one.source for one in found if not one.problem},
         claimed={place for spec in world.specs for place in places_of(spec, world)},
         places={spec.name: places_of(spec, world) for spec in known},
+        ours=_ours(known, world, now),
     )
     adoption = adopt(look, world.rules, known, world.adopt_target)
     for spec in adoption.new:
@@ -136,12 +145,28 @@ def _adopt(found: Sequence[Found], world: World, now: datetime) -> Adoption:
     return adoption
 
 
+def _ours(known: Sequence[CertificateSpec], world: World, now: datetime) -> frozenset[str]:
+    histories = world.store.histories([spec.name for spec in known], now)
+    return frozenset().union(*(history.ours for history in histories.values()))
+
+
 def places_of(spec: CertificateSpec, world: World) -> tuple[Location, ...]:
     """The places of a certificate's targets."""
     return tuple(world.target(spec.name, target).location for target in spec.targets)
 
 
 # ---------------------------------------------------------------- stored
+
+
+def _installed_everywhere(
+    specs: Sequence[CertificateSpec], world: World, seen: Mapping[Location, Observation]
+) -> Mapping[str, Mapping[Location, Observation]]:
+    """Places of several certificates side by side: one that answers slowly delays few others."""
+    if not specs:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(8, len(specs)), thread_name_prefix="target") as pool:
+        found = pool.map(lambda spec: _installed(spec, world, seen), specs)
+        return {spec.name: places for spec, places in zip(specs, found, strict=True)}
 
 
 def _installed(
@@ -159,6 +184,9 @@ def _installed(
             installed[location] = target.snapshot().observation
         except TargetError as error:
             installed[location] = Observation(location, problem=Problem(ProblemKind.UNSEEN, str(error)))
+        except Exception as error:  # a fault in one target must not take the whole look with it
+            log.exception("target not read", certificate=spec.name, place=str(location))
+            installed[location] = Observation(location, problem=Problem(ProblemKind.UNSEEN, _fault(error)))
     return installed
 
 
@@ -269,9 +297,10 @@ def _facts(
     history: History,
     world: World,
     now: datetime,
+    roots: IssuerRoots,
 ) -> Facts:
     facts = Facts(spec=spec, now=now, installed=installed, served=served, history=history)
-    trust = trust_of(facts, world)
+    trust = trust_of(facts, world, roots)
 
     def good(chain: Chain) -> bool:
         return set(spec.names) <= set(chain.names) and verify_path(chain, trust.roots, now, spec.names) is None

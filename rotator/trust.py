@@ -6,11 +6,11 @@ the issuer's and the `ca.crt` beside it that does; where nothing verifies, the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rotator.core.model import Certificate, CertificateSpec, Chain, Facts, TrustKind, TrustSpec
+from rotator.core.model import Certificate, CertificateSpec, Chain, Facts, Mode, TrustKind, TrustSpec
 from rotator.core.trust import path_root
 from rotator.errors import IssueError, RotatorError
 from rotator.ports import Anchors
@@ -32,17 +32,56 @@ class Trust:
     problem: str = ""
 
 
-def trust_of(facts: Facts, world: World) -> Trust:
-    """The trust of one certificate, from its spec or from what verifies today."""
-    spec = facts.spec
+class IssuerRoots:
+    """The roots of the issuers, each asked once: a dead one delays a look by one time-out, not by one a certificate."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._answers: dict[str, tuple[tuple[Certificate, ...], str]] = {}
+
+    def of(self, spec: CertificateSpec) -> tuple[tuple[Certificate, ...], str]:
+        """The roots that the issuers of a certificate name, and why some could not be had.
+
+        While a certificate is only observed, no issuer is called that is not on this machine.
+        """
+        roots: list[Certificate] = []
+        problems: list[str] = []
+        for name in spec.issuers:
+            issuer = self._world.issuers.get(name)
+            if not isinstance(issuer, Anchors):
+                continue
+            if spec.mode is Mode.OBSERVE and getattr(issuer, "roots_are_remote", False):
+                problems.append(f"{name} is not asked in observe mode")
+                continue
+            found, problem = self._ask(name, issuer)
+            roots += [root for root in found if root not in roots]
+            problems += [f"{name}: {problem}"] if problem else []
+        return tuple(roots), "; ".join(problems)
+
+    def _ask(self, name: str, issuer: Anchors) -> tuple[tuple[Certificate, ...], str]:
+        if name not in self._answers:
+            try:
+                self._answers[name] = issuer.roots(), ""
+            except IssueError as error:
+                self._answers[name] = (), str(error)
+        return self._answers[name]
+
+
+def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None) -> Trust:
+    """The trust of one certificate, from its spec or from what verifies today.
+
+    Args:
+        issuer_roots: shared by all certificates of one look.
+    """
+    spec, asked = facts.spec, issuer_roots or IssuerRoots(world)
     stated = spec.trust or next((world.issuer_trust[name] for name in spec.issuers if name in world.issuer_trust), None)
     if stated is not None:
-        return _stated(stated, spec, world)
+        return _stated(stated, spec, world, asked)
     chains = _in_use(facts)
     system = world.system_roots()
     if any(verifies(chain, system, facts.now) for chain in chains):
         return Trust("system", system, public=True)
-    anchors, problem = issuer_roots(spec.issuers, world)
+    anchors, problem = asked.of(spec)
     beside = tuple(anchor for o in facts.installed.values() for anchor in o.anchors)
     for chain in chains:
         root = path_root(chain, (*anchors, *beside), _inside(chain, facts.now))
@@ -53,7 +92,7 @@ def trust_of(facts: Facts, world: World) -> Trust:
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
 
 
-def _stated(stated: TrustSpec, spec: CertificateSpec, world: World) -> Trust:
+def _stated(stated: TrustSpec, spec: CertificateSpec, world: World, asked: IssuerRoots) -> Trust:
     if stated.kind is TrustKind.SYSTEM:
         return Trust("system", world.system_roots(), public=True)
     if stated.kind is TrustKind.FILE:
@@ -61,23 +100,8 @@ def _stated(stated: TrustSpec, spec: CertificateSpec, world: World) -> Trust:
             return Trust(f"file {stated.path}", world.file_roots(stated.path))
         except RotatorError as error:
             return Trust(f"file {stated.path}", (), problem=str(error))
-    anchors, problem = issuer_roots(spec.issuers, world)
+    anchors, problem = asked.of(spec)
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
-
-
-def issuer_roots(issuers: Iterable[str], world: World) -> tuple[tuple[Certificate, ...], str]:
-    """The roots that the issuers name, and why some could not be had."""
-    roots: list[Certificate] = []
-    problems: list[str] = []
-    for name in issuers:
-        issuer = world.issuers.get(name)
-        if not isinstance(issuer, Anchors):
-            continue
-        try:
-            roots += [root for root in issuer.roots() if root not in roots]
-        except IssueError as error:
-            problems.append(f"{name}: {error}")
-    return tuple(roots), "; ".join(problems)
 
 
 def _in_use(facts: Facts) -> tuple[Chain, ...]:

@@ -51,6 +51,7 @@ class VaultIssuer:
     """Signs with a role of a PKI mount."""
 
     Settings: ClassVar[type[PluginSettings]] = VaultIssuerSettings
+    roots_are_remote: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: VaultIssuerSettings, clock: Clock, keep: Keep) -> None:
         self.name = name

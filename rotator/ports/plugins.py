@@ -107,7 +107,11 @@ class SuggestsRenewal(Protocol):
 
 @runtime_checkable
 class Anchors(Protocol):
-    """An issuer that knows the roots its chains end in."""
+    """An issuer that knows the roots its chains end in.
+
+    One that has to ask over the network for them sets the class attribute `roots_are_remote`, so that it is left alone
+    while a certificate is only observed.
+    """
 
     def roots(self) -> tuple[Certificate, ...]:
         """The trusted roots.

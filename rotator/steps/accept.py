@@ -62,8 +62,6 @@ def _refuse(stored: StoredBundle, verdict: Verdict, world: World) -> None:
     if verdict.blocks and not verdict.passes_by_time:
         fingerprint = stored.bundle.chain.fingerprint
         world.store.set_bundle_status(stored.certificate, fingerprint, "dropped", world.clock.now())
-        # A crash may have left the request that it came of: its order would give the same certificate again.
-        world.store.drop_pending(stored.certificate)
     raise Ended(
         Result.FAILED,
         Stage.VALIDATE,

@@ -37,8 +37,18 @@ def obtain(decision: Decision, facts: Facts, world: World) -> Obtained | None:
         return next((Obtained(b, ordered=False) for b in stored if _is_newest(b, facts) and b.keys_kept), None)
     received = next((b for b in stored if b.status == "received" and b.digest == facts.spec.digest), None)
     if received is not None:
+        _settle(received, world)
         return Obtained(received, ordered=False)
     return Obtained(_order(decision, facts, world), ordered=True)
+
+
+def _settle(received: StoredBundle, world: World) -> None:
+    """What a crash may have left behind the chain: an order without its end, and the request that it answered."""
+    store, name = world.store, received.certificate
+    order_id = store.unfinished_order(name, received.issuer)
+    if order_id is not None:
+        store.close_order(order_id, result="issued")
+    store.drop_pending(name)
 
 
 def _is_newest(stored: StoredBundle, facts: Facts) -> bool:
@@ -113,7 +123,7 @@ def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, or
             Result.PENDING, Stage.ISSUE, str(unfinished), retry_at=ask_at, issuer=pending.issuer
         ) from unfinished
     except IssueError as error:
-        raise _failed(issuer, error, pending, order_id, world) from error
+        raise _failed(issuer, error, replace(pending, checkpoint=tokens[-1]), order_id, world) from error
 
 
 def _without_token(unfinished: Pending) -> IssueError:
@@ -122,9 +132,16 @@ def _without_token(unfinished: Pending) -> IssueError:
 
 
 def _failed(issuer: Issuer, error: IssueError, pending: PendingIssue, order_id: int, world: World) -> Ended:
-    """The end of an order that failed. Its key and CSR are used again, it is not: a dead one could hold us for ever."""
-    world.store.close_order(order_id, result="failed", permanent=error.permanent)
-    world.store.keep_pending(replace(pending, issuer="", checkpoint=None))
+    """The end of an order that failed. Its key and CSR are used again, it is not: a dead one could hold us for ever.
+
+    An order that outlives an outage is come back to: a second one would be waste, and may be refused as a duplicate.
+    """
+    if error.resumable and pending.checkpoint is not None:
+        world.store.close_order(order_id, result="pending")
+        world.store.keep_pending(pending)
+    else:
+        world.store.close_order(order_id, result="failed", permanent=error.permanent)
+        world.store.keep_pending(replace(pending, issuer="", checkpoint=None))
     at = world.clock.now() + error.retry_after if error.retry_after else None
     message = str(error) if str(error).startswith(f"{issuer.name}: ") else f"{issuer.name}: {error}"
     return Ended(Result.FAILED, Stage.ISSUE, message, permanent=error.permanent, retry_at=at, issuer=pending.issuer)

@@ -45,9 +45,23 @@ def prove(placed: Placed, facts: Facts, trust: Trust, world: World) -> Proof:
     notes = _restarted(facts, world) if watched.judgement.stale and not watched.judgement.harmed else ()
     if notes:
         watched = _watch(placed, facts, endpoints_now(facts, world), world)
-    lines, harm = untrusted(watched.judgement.proved, lambda sighting: world.verify(sighting, trust.roots))
+    lines, harm = _verified(watched.judgement.proved, placed.settle, trust, world)
     judgement = replace(watched.judgement, harmed=(*watched.judgement.harmed, *harm))
     return Proof(judgement, Verification(placed.progress.before, watched.after, lines), notes)
+
+
+def _verified(
+    proved: Sequence[Sighting], settle: timedelta, trust: Trust, world: World
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines of proof and of harm. One connection that fails proves nothing: it is tried again while `settle` lasts."""
+    seen: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+
+    def trusted() -> bool:
+        seen.append(untrusted(proved, lambda sighting: world.verify(sighting, trust.roots)))
+        return not seen[-1][1]
+
+    await_condition(trusted, settle, world)
+    return seen[-1]
 
 
 @dataclass(frozen=True, slots=True)

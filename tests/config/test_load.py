@@ -353,3 +353,16 @@ def test_a_mangled_config_loads_or_is_a_config_error(data: st.DataObject) -> Non
         assert isinstance(config, Config)
         config.specs()
         config.rules()
+
+
+def test_a_state_that_is_kept_nowhere_is_a_mistake() -> None:
+    """A database that this version does not speak to is said by `config check`, not when the daemon starts."""
+    with pytest.raises(ConfigError, match=r"c\.yaml:1:14: state\.url: .*SQLite; write a path"):
+        load_text('state: {url: "postgres://db/rotator"}\n', "c.yaml")
+    load_text('state: {url: "sqlite:////var/lib/rotator/state.db"}\n', "c.yaml")
+
+
+def test_a_key_without_a_value_is_shown_where_it_stands() -> None:
+    """Of `mode:` with nothing behind it the line of the key is told, not the next one."""
+    with pytest.raises(ConfigError, match=r"c\.yaml:2:1: mode: it should be"):
+        load_text("# first\nmode:\nstate: /x/state.db\n", "c.yaml")

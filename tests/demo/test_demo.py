@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -94,3 +95,20 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert process.returncode != 0
     assert str(PORTS[7]) in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_before_the_story_is_over(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C ends it soon, with the code of an interruption, without a traceback or a score that means nothing."""
+    command = [str(Path(sys.executable).with_name("rotator")), "demo", "--once"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdout is not None
+        while "What a scan finds" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        said, complained = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert complained == "rotator: interrupted before the story was over; nothing is left running\n"
+    assert "rotated without a hand" not in said

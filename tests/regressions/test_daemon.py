@@ -56,20 +56,40 @@ def until(condition: Callable[[], bool]) -> bool:
 
 def test_a_fault_of_ours_does_not_end_the_looking(site: Site) -> None:
     """An error that no port allows costs one look; the daemon says so and looks again."""
+    pings: list[int] = []
+
+    def ping() -> bool:
+        pings.append(1)
+        if len(pings) == 1:
+            raise ValueError("a fault, with -----BEGIN PRIVATE KEY-----")
+        return True
+
+    site.policy = settings(check_every=timedelta(seconds=1), shortest_tick=timedelta(seconds=0.2))
+    daemon = Daemon(replace(site.wiring, ping=ping))
+    daemon.start()
+    try:
+        assert until(lambda: daemon.last is not None), daemon.last_error
+        assert len(pings) > 1
+        assert daemon.last_error == ""
+    finally:
+        daemon.finish()
+
+
+def test_a_fault_in_a_source_is_a_problem_of_that_source(site: Site) -> None:
+    """A source that breaks its contract is named as one that could not be looked at; the look goes on."""
 
     def breaks(look: int) -> None:
-        if look == 1:
-            raise ValueError("a fault, with -----BEGIN PRIVATE KEY-----")
+        raise ValueError("a fault, with -----BEGIN PRIVATE KEY-----")
 
-    source = Source(breaks)
-    site.sources["double"] = source
-    site.policy = settings(check_every=timedelta(seconds=1), shortest_tick=timedelta(seconds=0.2))
+    site.sources["double"] = Source(breaks)
     daemon = Daemon(site.wiring)
     daemon.start()
     try:
         assert until(lambda: daemon.last is not None), daemon.last_error
-        assert source.looks > 1
-        assert daemon.last_error == ""
+        assert daemon.last is not None
+        (problem,) = daemon.last.inventory.problems
+        assert "ValueError" in problem.message
+        assert "PRIVATE KEY" not in problem.message
     finally:
         daemon.finish()
 
@@ -144,3 +164,25 @@ def test_a_closed_executor_takes_nothing() -> None:
     executor = LocalExecutor(1)
     executor.close()
     assert executor.submit("shop", lambda: None) is False
+
+
+def test_what_was_asked_long_ago_is_not_done(site: Site) -> None:
+    """A request that waited for a daemon for more than a quarter of an hour is answered, not carried out."""
+    site.cared_for("shop")
+    site.policy = replace(site.policy, check_every=DAY)
+    asked = {
+        minutes: site.store.enqueue(
+            "pause", {"match": match, "reason": "x"}, "ada@host", site.time.now - timedelta(minutes=minutes)
+        )
+        for minutes, match in ((16, "*"), (14, "shop"))
+    }
+    daemon = Daemon(site.wiring)
+    daemon.start()
+    try:
+        assert until(lambda: not site.store.requests())
+    finally:
+        daemon.finish()
+    answers = {request.id: request.answer for request in site.store.requests(open_only=False)}
+    assert answers[asked[16]].startswith("not done: it was asked too long ago")
+    assert not answers[asked[14]].startswith("not done: ")
+    assert set(site.store.pauses()) == {"shop"}

@@ -94,3 +94,17 @@ def test_what_was_finished_since_the_look_is_fine() -> None:
     assert since_look(plan(decision()), [outcome(finished=NOW - HOUR)])[0].due
     failed = outcome(finished=NOW + 2 * HOUR, error="the issuer said no")
     assert since_look(plan(decision()), [failed, done])[0].due
+
+
+def test_what_is_only_watched_has_no_moment() -> None:
+    """In observe mode nothing happens at the next look, so none is named beside `would renew now`."""
+    watched = decision(
+        action=Action.WAIT, reason=Reason.OBSERVE, wanted=Action.RENEW, because=Reason.DUE, at=NOW + HOUR, message="m"
+    )
+    assert "at 20" not in plain(table.plan(plan(watched)))
+
+
+def test_a_source_is_named_once() -> None:
+    """What a source says of itself begins with its name, which stands beside it already."""
+    said = plain(table.plan(plan(), [SourceProblem("disk", "disk: could not look everywhere")]))
+    assert "disk  could not look everywhere" in said

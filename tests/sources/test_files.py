@@ -401,6 +401,13 @@ class TestClosedPlaces:
             with pytest.raises(SourceError, match=r"disk: could not look everywhere: .*/closed: Permission denied"):
                 next(seen)
 
+    def test_a_missing_folder_is_told_once(self, tmp_path: Path) -> None:
+        """`**` comes upon a folder that does not exist in two ways, and people read of it once."""
+        settings = FilesSettings.model_validate([f"{tmp_path}/none/**/*.crt"])
+        with pytest.raises(SourceError) as raised:
+            list(FilesSource("disk", settings, real_clock()).observe())
+        assert str(raised.value) == f"disk: could not look everywhere: {tmp_path}/none: No such file or directory"
+
 
 class TestSettings:
     def test_a_bare_list(self) -> None:

@@ -309,12 +309,12 @@ def test_a_folder_that_may_not_be_entered_is_said(path: Path) -> None:
     with writer(path):
         pass
     script = f"""
-import os, sys
-os.setuid(65534)
-from pathlib import Path
+import os
+import tempfile
 from rotator.errors import StateError
 from rotator.state.open import open_copy, open_store
 from tests.state.opening import CLOCK
+os.setuid(65534)
 for how in (lambda p: open_copy(p, None, CLOCK), lambda p: open_store(p, None, CLOCK, writer=False)):
     try:
         how({str(path)!r})

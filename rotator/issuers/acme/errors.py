@@ -71,6 +71,8 @@ class Refused(IssueError):  # noqa: N818 - reads as what happened
 class Unreachable(IssueError):  # noqa: N818 - as above
     """The CA did not answer: whether it heard us is unknown."""
 
+    is_outage = True
+
 
 def refusal(answer: requests.Response, issuer: str, now: datetime) -> Refused:
     """The error in an answer with a status of 400 or more."""

@@ -43,7 +43,7 @@ KIND = "http-01"
 LEAST, MOST = timedelta(seconds=1), timedelta(days=1)
 _SLOWEST = 16  # seconds between two looks at a CA that names no time
 # Answers to an order that may come from its `replaces` alone: done before (409), or a certificate that this CA or this
-# account does not know, as most adopted ones; to one that should be in its books and is not, Pebble says serverInternal.
+# account does not know, as most adopted ones; where it should be in its books and is not, Pebble says serverInternal.
 _OF_REPLACES = frozenset({"alreadyReplaced", "malformed", "serverInternal", "unauthorized"})
 
 
@@ -80,8 +80,15 @@ class Ordering:
 
         Raises:
             Pending: the CA has not finished within our patience.
-            IssueError: it refuses, or cannot be asked.
+            IssueError: it refuses, or cannot be asked; `resumable` where the order outlives that.
         """
+        try:
+            return self._chain(resume)
+        except (Refused, Unreachable) as error:
+            error.resumable = error.is_outage and self._kept is not None
+            raise
+
+    def _chain(self, resume: str | None) -> bytes:
         order = self._taken_up(resume) or self._ordered()
         finalized = False
         while True:
@@ -115,6 +122,10 @@ class Ordering:
             if error.is_gone:
                 return None
             raise
+        if order.status == INVALID:
+            # Said aloud, so that it counts as a failure and waits its turn: a validation that is always too slow
+            # would otherwise order anew at every visit.
+            raise self._failed(order)
         return None if order.is_over(self._clock.now()) or self._has_failed(order) else order
 
     def _has_failed(self, order: Order) -> bool:
