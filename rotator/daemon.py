@@ -132,6 +132,7 @@ class Daemon:
             wake = now + world.policy.shortest_tick
             try:
                 self.last = tick(self._wiring, now)
+                _report_look(self.last)
                 self.last_error = ""
                 wake = next_wake(self.last.plan, world.policy, now, first=self.last.inventory.first)
             except RotatorError as error:
@@ -188,6 +189,14 @@ class Daemon:
         with self._looking:
             world = self._wiring.world
             deliver_again(world.store, self._wiring.routes, world.clock.now())
+
+
+def _report_look(last: Tick) -> None:
+    """One line a look: that it happened, and what it came to."""
+    due, problems = len(last.plan.due), len(last.inventory.problems)
+    log.info(
+        "looked", certificates=len(last.plan.decisions), due=due, not_looked_at=problems, notices=len(last.notices)
+    )
 
 
 def _report_fault(event: JobExecutionEvent) -> None:

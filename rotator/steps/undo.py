@@ -66,10 +66,11 @@ def _undone(progress: Progress, facts: Facts, settle: timedelta, world: World) -
 
 
 def _is_useless(progress: Progress, facts: Facts, now: datetime) -> bool:
-    """Whether what was served, or what one of the places held, is of no use to anybody any more."""
-    held = (progress.snapshots[location].chain for location in progress.deployed)
-    ended = expired_before(progress.before, now) or any(chain and chain.not_after <= now for chain in held)
-    return ended or bool(facts.evidence.revoked)
+    """Whether what was served, or where nothing was what the places held, is of no use to anybody any more."""
+    if facts.evidence.revoked or any(sighting.chain for sighting in progress.before):
+        return bool(facts.evidence.revoked) or expired_before(progress.before, now)
+    held = [chain for location in progress.deployed if (chain := progress.snapshots[location].chain)]
+    return bool(held) and all(chain.not_after <= now for chain in held)
 
 
 def _targets(spec: CertificateSpec, world: World) -> dict[Location, Target]:
