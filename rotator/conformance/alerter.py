@@ -103,7 +103,7 @@ def example(kind: NoticeKind = NoticeKind.FAILING, severity: Severity = Severity
         since=datetime(2026, 3, 2, 12, tzinfo=UTC),
         owner="payments",
         subjects=("shop", "cart"),
-        command="rotator preflight shop",
+        command="rotator rotate shop",
         runbook=f"docs/runbooks/{kind}.md",
     )
 

@@ -144,7 +144,7 @@ def _held(standing: Standing) -> Case | None:
     if standing.over or decision.action not in {Action.HOLD, Action.REFUSE} or decision.reason in _NOT_FOR_A_PERSON:
         return None
     held = decision.action is Action.HOLD
-    command = run("approve", "*" if decision.reason is Reason.SURGE else standing.name) if held else ""
+    command = run("approve", "--surge" if decision.reason is Reason.SURGE else standing.name) if held else ""
     todo = (
         "Look at it and approve it, or change what it says." if held else "Change what it says; it is not done as is."
     )
@@ -170,11 +170,10 @@ def _failing(standing: Standing) -> Case | None:
     stage = last.stage or Stage.ISSUE
     doing = {Stage.ISSUE: "issued", Stage.VALIDATE: "accepted"}.get(stage, "put in place")
     error = clause(last.error) or "no error was recorded"
-    verb = "preflight" if stage is Stage.ISSUE else "rotate"
     return _case(
         standing, NoticeKind.FAILING, since, f"could not be {doing} in {counted(len(tries), 'try', 'tries')}: {error}",
-        "Mend the cause; the command says whether it is mended." if stage is Stage.ISSUE else "Mend the cause.",
-        standing.decision.command or run(verb, standing.name),
+        "Mend the cause; the command tries it at once.",
+        standing.decision.command or run("rotate", standing.name),
         cause=f"{stage} {last.issuer} {_impersonal(last.error, standing.decision)}",
         shared=f"could not be {doing}: {error}",
     )  # fmt: skip

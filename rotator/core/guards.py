@@ -108,7 +108,7 @@ def _surge(
     if approved or len(unforeseen) <= bearable:
         return tuple(decisions)
     why = f"one of {len(unforeseen)} renewals that no plan foresaw, more than the {bearable} that pass unasked"
-    at, command = now + settings.check_every, "rotator approve '*'"
+    at, command = now + settings.check_every, "rotator approve --surge"
     return tuple(
         _held(decision, Action.HOLD, Reason.SURGE, why, at, command)
         if decision.spec.name in unforeseen and not decision.emergency

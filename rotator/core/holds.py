@@ -137,7 +137,7 @@ def paused(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | Non
     pause = facts.history.pause
     if pause is None or (pause.until is not None and pause.until <= facts.now):
         return None
-    command = f"rotator resume {facts.spec.name}"
+    command = f"rotator resume --match {facts.spec.name}"
     if pause.until is None:
         message = f"paused since {moment(pause.since)}: {pause.reason}"
         return Held(Action.HOLD, Reason.PAUSED, message, next_look(facts, settings), command)

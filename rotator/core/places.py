@@ -140,7 +140,7 @@ def of_preflight(failed: Mapping[str, Sequence[str]], owners: Mapping[str, str],
             since=now,
             headline=f"could not be renewed if it had to be: {first}",
             detail=f"{listed(clause(problem, 500) for problem in problems)}\nTo do: mend it before the renewal is due.",
-            command=run("preflight", name),
+            command=run("show", name),
             cause=f"preflight {first.lower().replace(name.lower(), '…')}",
             shared=f"could not be renewed if they had to be: {first}",
         )

@@ -45,7 +45,7 @@ def test_an_alert_is_active_until_it_is_over(alertmanager: Alertmanager, notice:
         "alertname": "RotatorNotice", "kind": "failing", "key": notice.key, "owner": "payments", "severity": "warning",
     }  # fmt: skip
     assert found["annotations"]["summary"] == notice.title
-    assert found["annotations"]["command"] == "rotator preflight shop"
+    assert found["annotations"]["command"] == "rotator rotate shop"
     ends = datetime.fromisoformat(found["endsAt"]) - datetime.now(UTC)
     assert timedelta(hours=2) < ends < timedelta(hours=4)
     alerter(alertmanager.url).send(replace(notice, resolved=True), receipt=receipt)

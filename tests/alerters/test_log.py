@@ -41,7 +41,7 @@ def test_a_notice_is_an_event_of_its_severity(stream: io.StringIO, severity: Sev
     event = json.loads(stream.getvalue())
     assert event["level"] == severity
     assert event["notice"] == "rotator/failing/shop"
-    assert event["command"] == "rotator preflight shop"
+    assert event["command"] == "rotator rotate shop"
     assert event["since"] == "2026-03-02T12:00:00+00:00"
 
 

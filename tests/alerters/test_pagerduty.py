@@ -30,7 +30,7 @@ def test_an_incident_is_triggered_and_resolved_by_one_key() -> None:
     assert trigger["event_action"] == "trigger"
     assert trigger["payload"]["class"] == "failing"
     assert trigger["payload"]["group"] == "payments"
-    assert trigger["payload"]["custom_details"]["command"] == "rotator preflight shop"
+    assert trigger["payload"]["custom_details"]["command"] == "rotator rotate shop"
     assert resolve == {"routing_key": "R" * 32, "event_action": "resolve", "dedup_key": "rotator/failing/shop"}
 
 

@@ -89,7 +89,7 @@ def test_blocks_stay_within_what_slack_takes(title: str, detail: str, command: s
 def test_what_to_do_is_never_what_is_cut() -> None:
     """However long the detail, the command, the owner and the runbook stay."""
     text = payload(replace(example(), detail="x" * 100_000))["blocks"][1]["text"]["text"]
-    assert text.endswith("Run: rotator preflight shop\nOwner: payments\nRunbook: docs/runbooks/failing.md")
+    assert text.endswith("Run: rotator rotate shop\nOwner: payments\nRunbook: docs/runbooks/failing.md")
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_surge_is_held(decisions: list[Decision], number: int) -> None:
 
     assert len(held(found, Reason.SURGE)) == number
     assert all(one.action is Action.HOLD for one in found if one.reason is Reason.SURGE)
-    assert all("rotator approve '*'" in one.command for one in found if one.reason is Reason.SURGE)
+    assert all("rotator approve --surge" in one.command for one in found if one.reason is Reason.SURGE)
 
 
 def test_without_a_stored_plan_nothing_was_foreseen() -> None:

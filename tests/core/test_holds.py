@@ -208,7 +208,7 @@ def test_a_pause_holds(pause: Pause, action: Action, at: datetime) -> None:
     found = due_with(History(pause=pause))
 
     assert (found.action, found.at) == (action, at)
-    assert not found.wanted or found.due or found.command == "rotator resume shop"
+    assert not found.wanted or found.due or found.command == "rotator resume --match shop"
 
 
 def test_a_pause_with_an_end_holds_in_an_emergency_too() -> None:

@@ -198,7 +198,7 @@ def test_a_notice_says_what_a_person_needs() -> None:
         "To do: Mend the cause",
     ):
         assert part in notice.detail
-    assert notice.command == "rotator preflight shop"
+    assert notice.command == "rotator rotate shop"
     assert notice.runbook == "docs/runbooks/failing.md"
 
 
@@ -315,7 +315,7 @@ def test_a_surge_is_one_notice_with_one_command() -> None:
     """Renewals that nobody foresaw are held together, and approved together."""
     cases = [certificate(name=f"s{n}", action=Action.HOLD, reason=Reason.SURGE) for n in range(30)]
     notice = only(told(*cases))
-    assert (len(notice.subjects), notice.command) == (30, "rotator approve '*'")
+    assert (len(notice.subjects), notice.command) == (30, "rotator approve --surge")
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_a_failed_preflight_is_told_until_one_succeeds() -> None:
     """A next order that would fail is a warning; it stays where nobody asked again, and ends when it would succeed."""
     case = certificate(60 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
     first = only(told(case, preflight={"shop": ["CAA forbids letsencrypt"]}))
-    assert (first.kind, first.severity, first.command) == (NoticeKind.PREFLIGHT_FAILED, W, "rotator preflight shop")
+    assert (first.kind, first.severity, first.command) == (NoticeKind.PREFLIGHT_FAILED, W, "rotator show shop")
     assert told(case, previous=[first]) == (first,)
     assert told(case, previous=[first], preflight={"shop": []}) == ()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +23,19 @@ from rotator.demo.pki import make_pki
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PORTS = range(FIRST_PORT, FIRST_PORT + 40)
 
-pytestmark = pytest.mark.xdist_group("demo-ports")
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """The demo's ports for this test alone: they are fixed, and tests run side by side."""
+    with ports_held():
+        yield
+
+
+@contextmanager
+def ports_held() -> Iterator[None]:
+    with (Path(tempfile.gettempdir()) / "rotator-demo-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def test_the_fleet_is_as_the_story_says() -> None:
@@ -41,7 +57,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
     """One run of `rotator demo --once --output json` in an empty folder."""
     folder = tmp_path_factory.mktemp("demo")
     command = [str(Path(sys.executable).with_name("rotator")), "demo", "--once", "--output", "json"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False), folder
+    with ports_held():
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False), folder
 
 
 def test_it_ends_as_scripted(ran: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -83,6 +100,7 @@ def test_no_key_is_said(ran: tuple[subprocess.CompletedProcess[str], Path]) -> N
         assert body.encode() not in state
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """Where another program has one of the ports, the demo says which and ends with an error."""
     with socket.socket() as other:
@@ -97,6 +115,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in process.stderr
 
 
+@pytest.mark.usefixtures("alone")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_before_the_story_is_over(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends it soon, with the code of an interruption, without a traceback or a score that means nothing."""

@@ -20,7 +20,7 @@ from rotator.core.model import Certificate, Chain, IssueRequest
 from rotator.core.pem import chain_pem
 from rotator.errors import IssueError, Pending
 from rotator.lib.issued import read_issued
-from rotator.ports import Clock
+from rotator.ports import Anchors, Clock, Issuer
 from rotator.settings import PluginSettings
 from tests.pki import Authority, self_signed
 
@@ -176,18 +176,11 @@ class LedgerIssuer:
 
     Settings: ClassVar[type[PluginSettings]] = PluginSettings
 
-    def __init__(self, name: str, authority: Authority, clock: Clock, ledger: Path) -> None:
+    def __init__(self, name: str, signer: Issuer, ledger: Path) -> None:
         self.name = name
-        self._authority = authority
-        self._clock = clock
+        self._signer = signer
         self._ledger = ledger
         self._alone = threading.Lock()
-
-    @property
-    def orders(self) -> dict[str, dict[str, Any]]:
-        """Every order by its token."""
-        found: dict[str, dict[str, Any]] = json.loads(self._ledger.read_text()) if self._ledger.exists() else {}
-        return found
 
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
         if any(name.endswith(REFUSED) for name in request.names):
@@ -196,16 +189,17 @@ class LedgerIssuer:
             token = self._known(request, resume) or self._open(request)
         checkpoint(token)
         with self._alone:
-            if not self.orders[token]["chain"]:
+            if not orders_in(self._ledger)[token]["chain"]:
                 self._write(token, {"chain": self._signed(request), "spki": csr_spki(request.csr)})
-            return read_issued(self.orders[token]["chain"].encode(), self.name)
+            return read_issued(orders_in(self._ledger)[token]["chain"].encode(), self.name)
 
     def roots(self) -> tuple[Certificate, ...]:
-        return (self._authority.root,)
+        assert isinstance(self._signer, Anchors)
+        return self._signer.roots()
 
     def _known(self, request: IssueRequest, resume: str | None) -> str | None:
         """The order that a token names, unless it was finished for another key; else an open one for these names."""
-        orders, names = self.orders, list(request.names)
+        orders, names = orders_in(self._ledger), list(request.names)
         named = orders.get(resume or "")
         if named is not None and named["spki"] in {"", csr_spki(request.csr)}:
             return resume
@@ -217,14 +211,21 @@ class LedgerIssuer:
         return token
 
     def _signed(self, request: IssueRequest) -> str:
-        begin = self._clock.now().replace(microsecond=0) - timedelta(minutes=5)
-        lifetime = request.lifetime or NINETY_DAYS
-        chain = self._authority.sign(request.csr, not_before=begin, not_after=begin + lifetime - timedelta(seconds=1))
-        return chain_pem(chain).decode()
+        return chain_pem(self._signer.issue(request, resume=None, checkpoint=_forget)).decode()
 
     def _write(self, token: str, fields: dict[str, str | list[str]]) -> None:
-        orders = self.orders
+        orders = orders_in(self._ledger)
         orders[token] = {**orders.get(token, {}), **fields}
         draft = self._ledger.with_suffix(f".{os.getpid()}-{uuid.uuid4()}")
         draft.write_text(json.dumps(orders))
         draft.replace(self._ledger)
+
+
+def orders_in(ledger: Path) -> dict[str, dict[str, Any]]:
+    """Every order by its token: the names, and once it is finished the key it is for and its chain."""
+    found: dict[str, dict[str, Any]] = json.loads(ledger.read_text()) if ledger.exists() else {}
+    return found
+
+
+def _forget(token: str) -> None:
+    """Whoever signs at once has nothing to come back to."""

@@ -35,7 +35,7 @@ class TestDoubles(IssuerConformance):
         issuer: Issuer = (
             LyingIssuer("lying", issuing, real_clock())
             if request.param == "lying"
-            else LedgerIssuer("ledger", issuing, real_clock(), tmp_path / "ledger.json")
+            else LedgerIssuer("ledger", LyingIssuer("signer", issuing, real_clock()), tmp_path / "ledger.json")
         )
         return IssuerSubject(
             issuer,
