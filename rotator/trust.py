@@ -78,9 +78,9 @@ def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None
     if stated is not None:
         return _stated(stated, spec, world, asked)
     chains = _in_use(facts)
-    system = world.system_roots()
-    if any(verifies(chain, system, facts.now) for chain in chains):
-        return Trust("system", system, public=True)
+    system = _system(world)
+    if any(verifies(chain, system.roots, facts.now) for chain in chains):
+        return system
     anchors, problem = asked.of(spec)
     beside = tuple(anchor for o in facts.installed.values() for anchor in o.anchors)
     for chain in chains:
@@ -88,13 +88,13 @@ def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None
         if root is not None and root not in anchors:
             return Trust("the ca.crt beside it", (root,))
     if not anchors and not problem:
-        return Trust("system", system, public=True)  # an issuer without roots of its own is a public one
+        return system  # an issuer without roots of its own is a public one
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
 
 
 def _stated(stated: TrustSpec, spec: CertificateSpec, world: World, asked: IssuerRoots) -> Trust:
     if stated.kind is TrustKind.SYSTEM:
-        return Trust("system", world.system_roots(), public=True)
+        return _system(world)
     if stated.kind is TrustKind.FILE:
         try:
             return Trust(f"file {stated.path}", world.file_roots(stated.path))
@@ -102,6 +102,13 @@ def _stated(stated: TrustSpec, spec: CertificateSpec, world: World, asked: Issue
             return Trust(f"file {stated.path}", (), problem=str(error))
     anchors, problem = asked.of(spec)
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
+
+
+def _system(world: World) -> Trust:
+    try:
+        return Trust("system", world.system_roots(), public=True)
+    except RotatorError as error:
+        return Trust("system", (), public=True, problem=str(error))
 
 
 def _in_use(facts: Facts) -> tuple[Chain, ...]:

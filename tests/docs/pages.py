@@ -21,7 +21,7 @@ _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _CALL = re.compile(r"(?:^|[;&|(] *|-- )rotator (.*?)(?= *(?:[;|>#&]|$))")
 _NO_COMMANDS = ("rotator local CA",)
-_VALUES_FILES = ("# values.yaml", "# alertmanager.yml")
+_OTHER_FILES = ("# values.yaml", "# alertmanager.yml", "# with the package installed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def anchors(page: Path) -> set[str]:
 
 def whole_configs(page: Path) -> list[Block]:
     """The YAML blocks that are a whole config of rotator."""
-    return [block for block in blocks(page, "yaml") if not block.text.startswith(_VALUES_FILES)]
+    return [block for block in blocks(page, "yaml") if not block.text.startswith(_OTHER_FILES)]
 
 
 def chart_values(page: Path) -> list[Block]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 from jsonschema import Draft7Validator
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from typer.core import TyperGroup
 
 from rotator.cli.main import app
+from rotator.clock import system_clock
 from rotator.config.load import load_text
 from rotator.core.model import NoticeKind
 from rotator.demo.fleet import Ending, cases
+from rotator.errors import AlertError
+from rotator.notify import test_notices as one_of_each_kind
 from rotator.plugins import Group, kinds, settings_class
+from rotator.ports import Alerter
 from tests.docs.pages import (
     DOCS,
     ROOT,
@@ -168,6 +175,25 @@ def test_every_sentence_that_is_quoted_is_said(page: Path) -> None:
     for sentence in quoted(page):
         missing = [fragment for fragment in fragments(sentence) if fragment not in said()]
         assert not missing, f"nothing says {missing} (of {sentence!r})"
+
+
+def test_the_plugin_in_the_docs_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shows that the example is a plugin: its settings are checked, and it delivers what it is given."""
+    (code, *_) = blocks(DOCS / "how-to" / "write-a-plugin.md", "python")
+    (tmp_path / "rotator_spool.py").write_text(code.text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin = importlib.import_module("rotator_spool").SpoolAlerter
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with pytest.raises(ValidationError):
+        plugin.Settings(folder=spool)
+    alerter: Alerter = plugin("spooled", plugin.Settings(directory=spool), system_clock())
+    for notice in one_of_each_kind(datetime.now(UTC)):
+        assert alerter.send(notice, receipt=None) is None
+    assert len(list(spool.iterdir())) == len(NoticeKind)
+    gone = plugin("gone", plugin.Settings(directory=spool / "gone"), system_clock())
+    with pytest.raises(AlertError, match="cannot be written"):
+        gone.send(notice, receipt=None)
 
 
 # ---------------------------------------------------------------- the README
