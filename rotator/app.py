@@ -6,7 +6,7 @@ take_stock ──────► make_plan ──────► executor: rotat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -128,11 +128,23 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
         wiring.metrics.outcome(outcome)
     previous = {key: state.notice for key, state in store.notices().items()}
     open_now = notices(look.inventory, look.plan, since or ended, previous, wiring.notice_settings)
+    if look.inventory.first and ended:
+        # A first look sends one digest; what a rotation that it began has done is told all the same.
+        begun = _about(look, {outcome.decision.spec.name for outcome in ended})
+        open_now += notices(begun.inventory, begun.plan, since or ended, previous, wiring.notice_settings)
     deliveries = notify(open_now, store, wiring.routes, wiring.world.clock.now())
     arrived = [delivery.alerter for delivery in deliveries if delivery.arrived]
     failed = [delivery.alerter for delivery in deliveries if not delivery.arrived]
     wiring.metrics.told(open_now, arrived, failed)
     return open_now
+
+
+def _about(look: Tick, names: Set[str]) -> Tick:
+    """A look narrowed to some certificates."""
+    facts = tuple(one for one in look.inventory.facts if one.spec.name in names)
+    decisions = tuple(one for one in look.plan.decisions if one.spec.name in names)
+    inventory = replace(look.inventory, first=False, facts=facts, unmanaged=(), problems=(), held=(), retired=())
+    return Tick(inventory, replace(look.plan, decisions=decisions), ())
 
 
 def finish_what_was_cut_off(wiring: Wiring) -> None:

@@ -310,7 +310,9 @@ def _facts(
         why = f"an older certificate of ours ({stands.put_back.fingerprint[:16]}…) was put back by hand"
         world.store.hold_by_hand(spec.name, why, now)
         history = replace(history, held_by_hand=why)
-    trusted = None if stands.chain is None or not trust.roots else verifies(stands.chain, trust.roots, now)
+    trusted = (
+        None if stands.chain is None or not trust.roots or trust.guessed else verifies(stands.chain, trust.roots, now)
+    )
     return replace(
         facts,
         newest=stands.chain,

@@ -7,7 +7,7 @@ the issuer's and the `ca.crt` beside it that does; where nothing verifies, the i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from rotator.core.model import Certificate, CertificateSpec, Chain, Facts, Mode, TrustKind, TrustSpec
@@ -24,12 +24,15 @@ class Trust:
     Attributes:
         public: it is the system store, so the public web's rules (SCTs) apply.
         problem: why the roots could not be had; empty when they could.
+        guessed: nothing that is in use verifies under them, and no better ones are known: they judge what is new, not
+            what is there.
     """
 
     label: str
     roots: tuple[Certificate, ...]
     public: bool = False
     problem: str = ""
+    guessed: bool = False
 
 
 class IssuerRoots:
@@ -88,7 +91,8 @@ def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None
         if root is not None and root not in anchors:
             return Trust("the ca.crt beside it", (root,))
     if not anchors and not problem:
-        return system  # an issuer without roots of its own is a public one
+        # An issuer without roots of its own is a public one; or its CA is still to be made, and nothing can be told.
+        return replace(system, guessed=bool(chains))
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
 
 

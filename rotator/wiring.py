@@ -164,6 +164,6 @@ def verifier(clock: Clock) -> Verifier:
         if nameless and chain and chain.names and not covers(chain.names, endpoint.host):
             # Nobody calls the service by this address; a client would ask for the name that it came for.
             endpoint = replace(endpoint, server_name=chain.names[0])
-        return verified_handshake(endpoint, sighting.address, roots, at=clock.now())
+        return verified_handshake(endpoint, sighting.address, roots, at=clock.now(), fingerprint=sighting.fingerprint)
 
     return verify

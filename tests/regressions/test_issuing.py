@@ -11,10 +11,12 @@ from typing import ClassVar
 
 import pytest
 
-from rotator.core.model import Certificate, Chain, IssueRequest, Mode, Outcome, Result, Sighting
+from rotator.core.model import Certificate, Chain, IssueRequest, Mode, NoticeKind, Outcome, Result, Sighting
 from rotator.errors import IssueError
 from rotator.world import World
+from tests.builders import DAY
 from tests.flow.issuers import LyingIssuer
+from tests.flow.services import Manner
 from tests.flow.site import Site
 
 HOUR = timedelta(hours=1)
@@ -100,3 +102,30 @@ def test_one_failed_connection_is_no_harm(site: Site) -> None:
 
     assert site.outcome().result is Result.DONE
     assert len(tries) > 1
+
+
+def test_a_first_look_that_acts_tells_what_came_of_it(site: Site) -> None:
+    """Beside the one digest of a first look, a rotation that it began and that went wrong is told."""
+    site.issuers["ca"] = Ca("ca", site.issuing, site.clock)
+    site.service("other")
+    shop = site.service("shop", left=20 * DAY, manner=Manner.FALLS)
+    site.declare("shop", shop)
+    site.look()
+
+    kinds = {notice.kind for notice in site.inbox.notices}
+    assert NoticeKind.ROLLED_BACK in kinds
+
+
+def test_a_ca_that_is_still_to_be_made_judges_nothing(site: Site) -> None:
+    """Where no root is known, what is installed is neither trusted nor incomplete: it cannot be told."""
+
+    class Unmade(Ca):
+        def roots(self) -> tuple[Certificate, ...]:
+            return ()
+
+    site.issuers["ca"] = Unmade("ca", site.issuing, site.clock)
+    site.declare("shop", site.service("shop", left=60 * DAY), issuers=("ca",))
+    site.look()
+    (facts,) = site.look()[0].inventory.facts
+
+    assert facts.evidence.trusted is None

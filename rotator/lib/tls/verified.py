@@ -22,6 +22,7 @@ def verified_handshake(
     roots: Sequence[Certificate],
     *,
     at: datetime,
+    fingerprint: str = "",
     connect_seconds: float = 5.0,
     total_seconds: float = 10.0,
 ) -> str | None:
@@ -29,7 +30,7 @@ def verified_handshake(
 
     Two judges have to agree, each on exactly what was served: OpenSSL inside the handshake, as most clients do it,
     and the strict path building of `rotator.core.trust`, because OpenSSL lets many a chain pass (one without
-    names, say).
+    names, say). With a `fingerprint` exactly that leaf has to be shown: just after a reload an old worker may answer.
     """
     if not roots:
         return "there is no trusted root to hold it against"
@@ -46,6 +47,8 @@ def verified_handshake(
         return _refusal(failure.chain, roots, at) or failure.detail
     except PemError as error:
         return str(error)
+    if fingerprint and chain.fingerprint != fingerprint:
+        return f"this connection was shown another certificate, {chain.fingerprint[:16]}…"
     return verify_path(chain, roots, at, (endpoint.server_name or endpoint.host,))
 
 
