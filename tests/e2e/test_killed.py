@@ -136,8 +136,8 @@ def test_one_order_survives_a_kill(moment: str, pebble_plain: Pebble, tmp_path: 
 
 
 def test_an_order_whose_proof_died_with_us_is_given_up(pebble_plain: Pebble, tmp_path: Path) -> None:
-    """Killed while the CA looks for the proof at our own listener, the CA fails that order for good. The next look says
-    so, and after its backoff one more order leads to one certificate."""
+    """Killed while the CA looks for the proof at our own listener: where the CA came too late it fails that order for
+    good, the next look says so, and one more order leads to one certificate; where it had seen the proof, none does."""
     later = Later()
     with killed(Killer(CHALLENGE, after=True), pebble_plain, tmp_path) as found:
         with wired(found.file.read_text(), later.clock) as wiring:
@@ -146,8 +146,10 @@ def test_an_order_whose_proof_died_with_us_is_given_up(pebble_plain: Pebble, tmp
                 _, outcomes = look(wiring)
                 results += [outcome.result for outcome in outcomes.values()]
                 later.skip(timedelta(minutes=10))
-        assert results == [Result.FAILED, Result.DONE]
-        assert (found.front.orders, found.signed) == (2, 1)
+        too_late = ([Result.FAILED, Result.DONE], 2)
+        in_time = ([Result.DONE], 1)
+        assert (results, found.front.orders) in (too_late, in_time)
+        assert found.signed == 1
         assert read_chain(found.place.held()[0]).fingerprint != found.old.chain.fingerprint
 
 

@@ -102,7 +102,6 @@ def test_pebble_answers_over_verified_tls(pebble: Pebble) -> None:
     assert set(directory["meta"]["profiles"]) == {"default", "shortlived", "minute"}
     root = x509.load_pem_x509_certificate(pebble.roots().encode())
     assert root.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    assert pebble.issued() == 0
 
 
 def test_pebble_plain_has_one_profile(pebble_plain: Pebble) -> None:
