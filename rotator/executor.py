@@ -45,7 +45,7 @@ class LocalExecutor:
             if self._open:
                 outcome = job()
         except RotatorError as error:
-            log.warning("rotation not begun", certificate=certificate, error=str(error))
+            log.warning("rotation not carried out", certificate=certificate, error=str(error))
         except Exception:
             # A fault of ours must not take the other certificates with it; the next look decides again.
             log.exception("rotation crashed", certificate=certificate)

@@ -21,20 +21,18 @@ from rotator.core.model import (
     History,
     Inventory,
     Location,
-    Mode,
     Observation,
     Problem,
     ProblemKind,
     Sighting,
     SightingState,
     SourceProblem,
-    Suggestion,
 )
 from rotator.core.trust import verify_path
-from rotator.errors import IssueError, SourceError, StateError, TargetError
+from rotator.errors import SourceError, StateError, TargetError
 from rotator.log import logger
-from rotator.ports import Source, SuggestsRenewal
-from rotator.suggestions import suggestion_of
+from rotator.ports import Source
+from rotator.suggestions import suggestion_for
 from rotator.trust import IssuerRoots, trust_of, verifies
 from rotator.world import World
 
@@ -318,7 +316,7 @@ def _facts(
         newest=stands.chain,
         history=history,
         evidence=Evidence(trusted=trusted, trust=trust.label),
-        suggestion=_suggestion(spec, stands.chain, world, now),
+        suggestion=suggestion_for(spec, stands.chain, history, world, now),
         replaced_by_hand=stands.by_hand,
     )
 
@@ -331,20 +329,6 @@ def _current(facts: Facts, good: Callable[[Chain], bool]) -> Current:
         if o.chain and any(q.location == o.location and not q.by_hand for q in history.quarantines)
     }
     return current(facts.installed.values(), history, ours=history.ours, rolled_back=rolled_back, good=good)
-
-
-def _suggestion(spec: CertificateSpec, chain: Chain | None, world: World, now: datetime) -> Suggestion | None:
-    """What the issuer suggests; in observe mode no issuer is called."""
-    if chain is None or spec.mode is Mode.OBSERVE or chain.not_after <= now:
-        return None
-    for name in spec.issuers:
-        issuer = world.issuers.get(name)
-        if isinstance(issuer, SuggestsRenewal):
-            try:
-                return suggestion_of(issuer, chain.leaf, world.store, now)
-            except IssueError as error:
-                log.warning("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
-    return None
 
 
 def _unmanaged(observations: Iterable[Observation], facts: Iterable[Facts]) -> tuple[Observation, ...]:

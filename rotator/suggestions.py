@@ -3,39 +3,100 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rotator.core.model import Certificate, Suggestion
+from rotator.core.model import Certificate, CertificateSpec, Chain, History, Mode, Suggestion
+from rotator.errors import IssueError
+from rotator.log import logger
 from rotator.ports import Keep, SuggestsRenewal
+from rotator.world import World
+
+log = logger(__name__)
+
+LONGEST_WAIT = timedelta(days=7)
+"""A wait that is longer than this was written by a clock that ran ahead."""
 
 
-def suggestion_of(issuer: SuggestsRenewal, certificate: Certificate, keep: Keep, now: datetime) -> Suggestion | None:
+def suggestion_for(
+    spec: CertificateSpec, chain: Chain | None, history: History, world: World, now: datetime
+) -> Suggestion | None:
+    """What the issuer of a current chain suggests; in observe mode no issuer is called.
+
+    Whoever signed it is asked; where that is not known, everybody of the list until one has an answer.
+    """
+    if chain is None or spec.mode is Mode.OBSERVE or chain.not_after <= now:
+        return None
+    for name in _signers(spec, chain, history):
+        issuer = world.issuers.get(name)
+        if not isinstance(issuer, SuggestsRenewal):
+            continue
+        try:
+            found = suggestion_of(issuer, chain.leaf, world.store, f"suggestion/{name}/{spec.name}", now)
+        except IssueError as error:
+            log.warning("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
+        else:
+            if found is not None:
+                return found
+    return None
+
+
+def suggestion_of(
+    issuer: SuggestsRenewal, certificate: Certificate, keep: Keep, drawer: str, now: datetime
+) -> Suggestion | None:
     """The suggestion for a certificate: the kept one until `ask_again_at`, else a new answer, which is kept.
 
+    An issuer that cannot be asked again stands by what it said last.
+
+    Args:
+        drawer: where it is kept; what lies there for another certificate does not count, and is written over.
+
     Raises:
-        IssueError: the issuer cannot be asked right now.
+        IssueError: the issuer cannot be asked right now, and has said nothing before.
     """
-    drawer = f"suggestion/{certificate.fingerprint}"
-    kept = keep.get(drawer)
-    if kept is not None:
-        old = _read(kept)
-        if now < old.ask_again_at:
-            return old if old.end > old.start else None
-    new = issuer.suggestion(certificate)
+    kept = _read(keep.get(drawer), certificate)
+    if kept is not None and now < kept.ask_again_at <= now + LONGEST_WAIT:
+        return _usable(kept)
+    try:
+        new = issuer.suggestion(certificate)
+    except IssueError as error:
+        if kept is None:
+            raise
+        log.warning("the last renewal suggestion stands", subject=certificate.subject, error=str(error))
+        return _usable(kept)
     if new is not None:
-        keep.put(drawer, _written(new))
-    return new if new is not None and new.end > new.start else None
+        keep.put(drawer, _written(new, certificate))
+    return _usable(new)
 
 
-def _read(kept: bytes) -> Suggestion:
-    fields = json.loads(kept)
-    moments = {key: datetime.fromisoformat(fields[key]) for key in ("start", "end", "ask_again_at")}
-    return Suggestion(explanation=fields["explanation"], **moments)
+def _signers(spec: CertificateSpec, chain: Chain, history: History) -> tuple[str, ...]:
+    accepted, signer = history.accepted, history.accepted_issuer
+    ours = accepted is not None and accepted.fingerprint == chain.fingerprint
+    return (signer,) if ours and signer in spec.issuers else spec.issuers
 
 
-def _written(suggestion: Suggestion) -> bytes:
+def _usable(suggestion: Suggestion | None) -> Suggestion | None:
+    """A window without length is how an issuer says that it suggests nothing (RFC 9773, 4.2)."""
+    return suggestion if suggestion is not None and suggestion.end > suggestion.start else None
+
+
+def _read(kept: bytes | None, certificate: Certificate) -> Suggestion | None:
+    if kept is None:
+        return None
+    try:
+        fields = json.loads(kept)
+        if fields["fingerprint"] != certificate.fingerprint:
+            return None
+        moments = {key: datetime.fromisoformat(fields[key]) for key in ("start", "end", "ask_again_at")}
+        return Suggestion(explanation=str(fields["explanation"]), **moments)
+    except (ValueError, TypeError, KeyError) as error:
+        log.warning("a kept renewal suggestion cannot be read; it is asked for anew", error=repr(error))
+        return None
+
+
+def _written(suggestion: Suggestion, certificate: Certificate) -> bytes:
     return json.dumps(
         {
+            "fingerprint": certificate.fingerprint,
             "start": suggestion.start.isoformat(),
             "end": suggestion.end.isoformat(),
             "explanation": suggestion.explanation,

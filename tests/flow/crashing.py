@@ -6,15 +6,19 @@ than what it does. What outlives them is on the disk, and in the services, which
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -306,6 +310,7 @@ def ground(folder: Path, issuer: str, *manners: Manner, left: timedelta = 20 * D
     root = Authority("Ground Root", not_before=start, not_after=end)
     issuing = Authority("Ground Issuing", not_before=start, not_after=end, parent=root)
     place.make(issuing)
+    shutil.copytree(_empty_state(), place.state.parent, dirs_exist_ok=True)
     (folder / "notes").mkdir()
     hosts = [f"shop{number}.example.com" for number in range(len(manners))]
     bundle = issuing.issue(hosts, not_before=NOW + left - LIVES, not_after=NOW + left)
@@ -323,6 +328,17 @@ def ground(folder: Path, issuer: str, *manners: Manner, left: timedelta = 20 * D
             mode=Mode.ROTATE,
         )
         yield Ground(Scene(place, (spec,), issuer), tuple(services), bundle.chain.fingerprint)
+
+
+@cache
+def _empty_state() -> Path:
+    """A state with tables and a key and nothing else: making one anew for each kill would take most of the time."""
+    folder = tempfile.TemporaryDirectory(prefix="rotator-test-")
+    atexit.register(folder.cleanup)
+    place = Place(Path(folder.name))
+    place.state.parent.mkdir()
+    place.open(Time().clock).close()
+    return place.state.parent
 
 
 @contextmanager

@@ -306,6 +306,14 @@ class Site:
             ended += self.look()[1]
         return tuple(ended)
 
+    def loses_its_state(self) -> None:
+        """The database is gone with its key, and a new one is begun; the services know nothing of it."""
+        self.store.close()
+        for path in self.place.state.parent.iterdir():
+            path.unlink()
+        self.store = self._open.enter_context(self.place.open(self.clock))
+        self.issuers[CA] = self.place.local_ca(self.clock, self.store)
+
     def soon(self, span: timedelta = 2 * MINUTE) -> Site:
         """The site a little later, when the first backoff is over."""
         self.time.goes_by(span)

@@ -124,6 +124,31 @@ def test_a_service_that_was_down_is_proved_when_it_comes_up(site: Site) -> None:
     assert shop.serves == outcome.after.fingerprint
 
 
+def test_what_fails_does_not_keep_the_others(site: Site) -> None:
+    """Several are rotated side by side; an issuer that refuses and a server that falls are nobody else's trouble."""
+    site.lying().lie = Lie.REFUSES
+    fine = [site.cared_for(name) for name in ("one", "two", "three")]
+    falls, refused = site.cared_for("falls", manner=Manner.FALLS), site.cared_for("refused", issuers=("double",))
+    before = falls.serves, refused.serves
+    _, outcomes = site.look()
+    by_name = {outcome.decision.spec.name: outcome.result for outcome in outcomes}
+    assert {by_name[name] for name in ("one", "two", "three")} == {Result.DONE}
+    assert (by_name["falls"], by_name["refused"]) == (Result.ROLLED_BACK, Result.FAILED)
+    assert all(service.serves == service.held for service in (*fine, falls))
+    assert (falls.serves, refused.held) == before
+
+
+def test_a_lost_state_causes_no_issuance(site: Site) -> None:
+    """With the database gone, what was renewed a while ago is found as it is: looked at, kept, not ordered again."""
+    shop = site.cared_for("shop")
+    assert site.outcome().result is Result.DONE
+    renewed = shop.serves
+    site.soon(HOUR).loses_its_state()
+    assert site.looks(3 * DAY, every=6 * HOUR) == ()
+    assert shop.serves == shop.held == renewed
+    assert site.history("shop").orders == ()
+
+
 # ---------------------------------------------------------------- issuing
 
 
