@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rotator.conformance.stores.examples import (
@@ -46,6 +48,17 @@ class KeepsDeployments:
         assert store.undoing() == (NAME,)
         store.end_progress(NAME)
         assert store.undoing() == ()
+
+    def test_store_begins_a_roll_back_at_once(self, store: Store) -> None:
+        """That it is being undone and what it quarantines are written together, so that no crash comes between."""
+        made = progress(bundle(), deployed=(PLACE,), undoing=True)
+        harm = Quarantine(PLACE, made.fingerprint, "digest", NOW, NOW + DAY)
+        store.keep_progress(made, [harm])
+        assert store.undoing() == (NAME,)
+        assert store.histories([NAME], NOW)[NAME].quarantines == (harm,)
+        with pytest.raises(ValueError, match="without a snapshot"):
+            store.keep_progress(replace(made, certificate="search", snapshots={}), [harm])
+        assert store.histories(["search"], NOW)["search"].quarantines == ()
 
     def test_store_knows_an_unfinished_deployment(self, store: Store) -> None:
         """While the accepted bundle is being deployed again, the history says that it is unfinished."""
