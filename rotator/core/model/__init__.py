@@ -6,8 +6,18 @@ Everything is frozen, every moment an aware UTC datetime, and private keys never
 from rotator.core.model.certificates import Bundle, Certificate, Chain
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
 from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
+from rotator.core.model.lookups import Caa, Revocation, RevocationState
 from rotator.core.model.notices import Finding, Notice, NoticeKind, Severity
-from rotator.core.model.observations import Evidence, KeyFacts, Observation, Owner, Problem, ProblemKind
+from rotator.core.model.observations import (
+    Consumer,
+    Evidence,
+    KeyFacts,
+    Observation,
+    Owner,
+    Problem,
+    ProblemKind,
+    Use,
+)
 from rotator.core.model.places import Endpoint, Handshake, Location, Sighting, SightingState
 from rotator.core.model.rotations import Deployed, FleetHistory, IssueRequest, Outcome, Snapshot, Verification
 from rotator.core.model.specs import (
@@ -28,9 +38,11 @@ __all__ = [
     "Ask",
     "Attempt",
     "Bundle",
+    "Caa",
     "Certificate",
     "CertificateSpec",
     "Chain",
+    "Consumer",
     "Decision",
     "Deployed",
     "Endpoint",
@@ -59,6 +71,8 @@ __all__ = [
     "ProblemKind",
     "Quarantine",
     "Result",
+    "Revocation",
+    "RevocationState",
     "Severity",
     "Sighting",
     "SightingState",
@@ -69,6 +83,7 @@ __all__ = [
     "TargetSpec",
     "TrustKind",
     "TrustSpec",
+    "Use",
     "Verification",
     "Violation",
 ]

@@ -22,13 +22,19 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an audit rule says of an observation."""
+    """What an audit rule says of an observation.
+
+    Attributes:
+        about: which part of the place (a certificate's subject, a consumer), where one rule may say several things of
+            it; the same before and after a renewal, since it tells one finding from another over time.
+    """
 
     rule: str
     severity: Severity
     location: Location
     message: str
     remedy: str = ""
+    about: str = ""
 
 
 class NoticeKind(StrEnum):

@@ -54,6 +54,36 @@ class Owner:
     remedy: str
 
 
+class Use(StrEnum):
+    """What the certificates at a place are there for."""
+
+    SERVE = "serve"  # a leaf and its chain, shown to clients
+    CLIENT = "client"  # a leaf and its chain, shown to servers
+    TRUST = "trust"  # CA certificates that something trusts, in no order
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What takes its certificate from a place, as far as the place's own system tells.
+
+    Attributes:
+        kind: `Ingress`, `Gateway`, `Pod`, `Deployment` …
+        name: the object, as `namespace/name`.
+        hosts: names that it serves with what it takes; empty where that is not known.
+        stuck: why a renewal does not reach it by itself (`container web mounts it with subPath`); empty when it does.
+        foreign: why it may not refer to the place (another namespace, no ReferenceGrant); empty when it may.
+    """
+
+    kind: str
+    name: str
+    hosts: tuple[str, ...] = ()
+    stuck: str = ""
+    foreign: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What one location held or served when it was looked at.
@@ -71,6 +101,9 @@ class Observation:
         ignored: `rotator/ignore` is set on it or on its namespace.
         immutable: the place refuses writes (`immutable: true`).
         fronts: endpoints that are known to serve this place (Ingress, Gateway route, Service).
+        use: what the certificates are there for.
+        consumers: what takes its certificate from this place. An empty place with consumers is one that is missed.
+        rivals: other writers beside `owner`.
     """
 
     location: Location
@@ -86,6 +119,9 @@ class Observation:
     ignored: bool = False
     immutable: bool = False
     fronts: tuple[Endpoint, ...] = ()
+    use: Use = Use.SERVE
+    consumers: tuple[Consumer, ...] = ()
+    rivals: tuple[Owner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

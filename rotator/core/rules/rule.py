@@ -1,0 +1,101 @@
+"""What a rule of the audit is, what it may look at, and how the operator may judge otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity, Use
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the catalogue.
+
+    Attributes:
+        id: stable for ever; a rule that goes is not replaced by another of the same id.
+        severity: the worst that it gives.
+        cause: what it means, in a sentence.
+        remedy: what to do about it, in a sentence.
+        source: the standard or document that it follows.
+        notes: what it takes into account, and when it keeps quiet.
+        cwe: the weakness it belongs to in the Common Weakness Enumeration; 0 where none fits.
+    """
+
+    id: str
+    name: str
+    severity: Severity
+    cause: str
+    remedy: str
+    source: str
+    notes: str = ""
+    cwe: int = 0
+
+
+class Said(NamedTuple):
+    """One thing that is wrong; see `Finding.about`."""
+
+    severity: Severity
+    message: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on something is worth saying.
+
+    Attributes:
+        expiring_within: also say what ends within this, whatever its lifetime; None asks the lifetime alone.
+        scts: how many signed certificate timestamps a public certificate has to have; None asks its lifetime.
+    """
+
+    expiring_within: timedelta | None = None
+    scts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """What rules about a chain may look at; the same wherever the chain is found, so it is judged once.
+
+    Attributes:
+        roots: what clients trust: the system's store and what the operator added.
+        public: those of the roots that browsers trust, by the system's store; the web's rules hold below them alone.
+        anchors: the `ca.crt` beside it.
+        revocation, caa: None where nobody was asked. `caa` has the answer of each name.
+    """
+
+    chain: Chain
+    now: datetime
+    use: Use = Use.SERVE
+    roots: tuple[Certificate, ...] = ()
+    public: tuple[Certificate, ...] = ()
+    anchors: tuple[Certificate, ...] = ()
+    revocation: Revocation | None = None
+    caa: Mapping[str, Caa] = field(default_factory=lambda: MappingProxyType({}))
+    thresholds: Thresholds = Thresholds()
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceFacts:
+    """What rules about one place may look at.
+
+    Attributes:
+        decision: what rotator decides about the certificate it belongs to; None where it is not managed.
+        plan: whether there is a plan at all; without a config nothing can be managed.
+    """
+
+    observation: Observation
+    now: datetime
+    decision: Decision | None = None
+    plan: bool = False
+
+    @property
+    def chain(self) -> Chain | None:
+        return self.observation.chain
+
+
+ChainCheck = Callable[[ChainFacts], Iterator[Said]]
+PlaceCheck = Callable[[PlaceFacts], Iterator[Said]]
