@@ -1,0 +1,1 @@
+"""The catalogue of the audit: every rule with its check, pure."""
