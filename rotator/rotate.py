@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from rotator.core.model import (
     Bundle,
@@ -16,6 +17,7 @@ from rotator.core.model import (
     Chain,
     Decision,
     Facts,
+    Location,
     Outcome,
     Result,
     Stage,
@@ -42,7 +44,11 @@ log = logger(__name__)
 
 @dataclass(slots=True)
 class Course:
-    """What has been reached in one rotation; becomes its outcome, wherever it ends."""
+    """What has been reached in one rotation; becomes its outcome, wherever it ends.
+
+    Attributes:
+        left: places that failed and whose snapshot is needed yet; None where the rotation did not get that far.
+    """
 
     decision: Decision
     started: datetime
@@ -52,6 +58,7 @@ class Course:
     ordered: bool = False
     verification: Verification = field(default_factory=Verification)
     notes: list[str] = field(default_factory=list)
+    left: tuple[Location, ...] | None = None
 
 
 def rotate(decision: Decision, world: World) -> Outcome | None:
@@ -71,7 +78,7 @@ def rotate(decision: Decision, world: World) -> Outcome | None:
         course = Course(again, facts.now, before=facts.newest)
         log.info("rotation started", certificate=name, action=again.action, reason=again.reason)
         outcome = _ended(course, world, lambda: _carried_out(course, facts, world))
-        _record(outcome, world)
+        _record(course, outcome, world)
     log.info("rotation ended", certificate=name, result=outcome.result, stage=outcome.stage, error=outcome.error)
     return outcome
 
@@ -85,22 +92,26 @@ def finish_roll_back(spec: CertificateSpec, world: World) -> Outcome | None:
             return None
         course = Course(decide(facts, world.policy), facts.now, before=facts.newest)
         outcome = _rolled_back(course, "the roll-back had been cut off", undone, world)
-        _record(outcome, world)
+        _record(course, outcome, world)
     return outcome
 
 
-def _record(outcome: Outcome, world: World) -> None:
-    """What was touched and not finished (a conflict at the second target) is kept, and continued at the next look.
-
-    So is what is stranded: the old pair may be nowhere else any more. Nothing puts it back without a person.
-    """
+def _record(course: Course, outcome: Outcome, world: World) -> None:
+    """The outcome, and after it what of the snapshots is needed yet: those of what is stranded or stuck, where the old
+    pair may be nowhere else, and those of what was cut off by a fault, which is continued at the next look."""
     store, name = world.store, outcome.decision.spec.name
     store.record(outcome)
+    progress = store.progress(name)
+    if progress is None:
+        return
     if outcome.result is Result.STRANDED:
-        progress = store.progress(name)
-        if progress is not None and progress.undoing:
-            store.keep_progress(replace(progress, undoing=False))
+        store.keep_progress(replace(progress, undoing=False))  # nothing puts it back without a person
     elif outcome.result not in {Result.FAILED, Result.PENDING}:
+        store.end_progress(name)
+    elif course.left:
+        needed = MappingProxyType({place: progress.snapshots[place] for place in course.left})
+        store.keep_progress(replace(progress, snapshots=needed, deployed=course.left, before=()))
+    elif course.left is not None:
         store.end_progress(name)
 
 
@@ -111,13 +122,15 @@ def _carried_out(course: Course, facts: Facts, world: World) -> Outcome:
     accepted = _accepted(course, obtained, facts, trust, world)
     placed = deploy(accepted, places_to_write(course.decision, facts, world.policy), facts, world)
     course.notes += [placed.log] if placed.log else []
-    if placed.failed:
-        return _undeployed(course, placed, facts, world)
+    if placed.failed and not placed.touched:
+        return _undeployed(course, placed, world)
     proof = prove(placed, facts, trust, world)
     course.verification = proof.verification
     course.notes += proof.notes
     if proof.harmed:
         return _harmed(course, proof, placed, facts, world)
+    if placed.failed:
+        return _undeployed(course, placed, world)
     return _proved(course, proof, trust, world)
 
 
@@ -163,17 +176,15 @@ def _accepted(course: Course, obtained: Obtained | None, facts: Facts, trust: Tr
     return accepted.bundle
 
 
-def _undeployed(course: Course, placed: Placed, facts: Facts, world: World) -> Outcome:
-    """A target could not be written or reloaded: put back what was touched; the bundle itself did no harm."""
-    if not placed.progress.deployed:
-        return _outcome(course, world, Result.FAILED, Stage.DEPLOY, f"{placed.failed}; nothing was changed")
-    undone = undo(placed.progress, facts, None, placed.settle, world)
-    return _rolled_back(course, placed.failed, undone, world)
+def _undeployed(course: Course, placed: Placed, world: World) -> Outcome:
+    """Some place has not got it, and nothing is worse than before: the next looks finish what is unfinished."""
+    course.left = placed.stuck
+    return _outcome(course, world, Result.FAILED, Stage.DEPLOY, f"{'; '.join(placed.problems)}; {placed.rest}")
 
 
 def _harmed(course: Course, proof: Proof, placed: Placed, facts: Facts, world: World) -> Outcome:
     undone = undo(placed.progress, facts, course.after, placed.settle, world)
-    return _rolled_back(course, "; ".join(proof.harmed), undone, world)
+    return _rolled_back(course, "; ".join((*placed.problems, *proof.harmed)), undone, world)
 
 
 def _rolled_back(course: Course, why: str, undone: Undone, world: World) -> Outcome:

@@ -42,7 +42,8 @@ def prove(placed: Placed, facts: Facts, trust: Trust, world: World) -> Proof:
     watched = _watch(placed, facts, tuple(facts.served), world)
     if watched.judgement.harmed and (counted := endpoints_now(facts, world)) != tuple(facts.served):
         watched = _watch(placed, facts, counted, world)  # pods that ended are no harm
-    notes = _restarted(facts, world) if watched.judgement.stale and not watched.judgement.harmed else ()
+    behind = watched.judgement.stale and not (watched.judgement.harmed or placed.failed)
+    notes = _restarted(facts, world) if behind else ()
     if notes:
         watched = _watch(placed, facts, endpoints_now(facts, world), world)
     lines, harm = _verified(watched.judgement.proved, placed.settle, trust, world)

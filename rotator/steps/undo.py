@@ -11,6 +11,7 @@ from rotator.core.model import CertificateSpec, Chain, Facts, Location, Quaranti
 from rotator.core.sightings import expired_before, restored
 from rotator.errors import Conflict, TargetError
 from rotator.ports import Progress, StoredBundle, Target
+from rotator.steps.deploy import holds
 from rotator.steps.prove import await_condition, endpoints_now
 from rotator.world import World
 
@@ -104,7 +105,7 @@ def _put_back(progress: Progress, spec: CertificateSpec, world: World) -> _PutBa
         except Conflict as conflict:
             failed.append(f"{location}: {conflict}")
         except TargetError as error:
-            as_it_was = _holds(target, progress.snapshots[location].fingerprint)
+            as_it_was = holds(target, progress.snapshots[location].fingerprint)
             (unreloaded if as_it_was else failed).append(f"{location}: {error}")
     return _PutBack(tuple(failed), tuple(unreloaded))
 
@@ -127,13 +128,6 @@ def _predecessors(progress: Progress, world: World) -> Iterator[StoredBundle]:
     for stored in world.store.bundles(progress.certificate):
         if stored.keys_kept and stored.bundle.chain.fingerprint in shown and stored.bundle.chain.not_after > now:
             yield stored
-
-
-def _holds(target: Target, fingerprint: str | None) -> bool:
-    try:
-        return target.snapshot().fingerprint == fingerprint
-    except TargetError:
-        return False
 
 
 # ---------------------------------------------------------------- proof and quarantine

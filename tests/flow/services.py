@@ -107,6 +107,11 @@ class Service:
             self._notice()
             return "" if self._context is None else self.loaded[-1]
 
+    def notice(self) -> None:
+        """Have it look at its `reload` file now, as a connection would."""
+        with self._lock:
+            self._notice()
+
     def talk(self, plain: socket.socket, _: threading.Event) -> None:
         """Answer one connection, as of now; one that is down ends it before a byte."""
         with self._lock:

@@ -17,13 +17,14 @@ class Meddled:
     """A target with somebody at it.
 
     Attributes:
-        before_deploy: what happens at the last moment before a bundle is written there.
+        before_deploy, after_deploy: what happens at the last moment before a bundle is written there, and after that.
         refuses: the methods that fail from now on, as if the place had become read-only.
         reload_fails: what is written stays written, and then the reload fails.
     """
 
     inner: Target
     before_deploy: Callable[[], None] = lambda: None
+    after_deploy: Callable[[], None] = lambda: None
     refuses: frozenset[str] = frozenset()
     reload_fails: bool = False
 
@@ -37,11 +38,15 @@ class Meddled:
     def deploy(self, bundle: Bundle, *, replacing: str | None) -> Deployed:
         self._unless("deploy")
         self.before_deploy()
-        return self._reloaded(self.inner.deploy(bundle, replacing=replacing))
+        done = self.inner.deploy(bundle, replacing=replacing)
+        self.after_deploy()
+        return self._reloaded(done)
 
     def restore(self, to: Snapshot, *, replacing: str | None) -> Deployed:
         self._unless("restore")
-        return self._reloaded(self.inner.restore(to, replacing=replacing))
+        done = self.inner.restore(to, replacing=replacing)
+        self.after_deploy()
+        return self._reloaded(done)
 
     def _unless(self, method: str) -> None:
         if method in self.refuses:

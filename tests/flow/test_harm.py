@@ -202,33 +202,110 @@ def test_an_old_one_that_has_ended_is_not_put_back(site: Site) -> None:
     assert len(site.history("shop").orders) == 1
 
 
-def test_an_old_one_that_has_ended_is_not_put_back_unserved(site: Site) -> None:
-    """Also where nobody serves it: what is stored and has ended is not written over what is good."""
-    shop = site.cared_for("shop", left=timedelta(seconds=-60), manner=Manner.DOWN)
-    before = shop.held
-    meddle(site, shop, reload_fails=True)
-    outcome = site.outcome()
-    assert outcome.result is Result.STRANDED, outcome.error
-    assert shop.held != before
-
-
-# ---------------------------------------------------------------- deploying
+# ---------------------------------------------------------------- places that fail
 
 
 def test_a_reload_that_fails_puts_the_old_files_back(site: Site) -> None:
-    """The reload command fails and the old one is served on: nothing is stranded, and nothing is quarantined."""
+    """The reload command fails and the old one is served on: the files go back, and it is tried again later."""
     shop = site.cared_for("shop", manner=Manner.KEEPS)
     before = shop.serves
     double = meddle(site, shop, reload_fails=True)
     outcome = site.outcome()
-    assert outcome.result is Result.ROLLED_BACK, outcome.error
+    assert (outcome.result, outcome.stage) == (Result.FAILED, Stage.DEPLOY), outcome.error
     assert "nginx -s reload" in outcome.error
+    assert outcome.error.endswith("what was served before still is")
     assert shop.held == shop.serves == before
     assert site.history("shop").quarantines == ()
+    assert site.store.progress("shop") is None
     double.reload_fails = False
     shop.manner = Manner.OBEYS
     assert site.soon().outcome().result is Result.DONE
     assert len(site.history("shop").orders) == 1
+
+
+def test_a_reload_that_fails_and_takes_the_server_down_is_harm(site: Site) -> None:
+    """A failed reload is not taken at its word: what the endpoint shows decides, and here it stays down."""
+    shop = site.cared_for("shop", manner=Manner.STAYS_DOWN)
+    before = shop.serves
+    double = meddle(site, shop, reload_fails=True)
+    double.after_deploy = lambda: shop.notice()
+    outcome = site.outcome()
+    assert outcome.result is Result.STRANDED, outcome.error
+    assert "nginx -s reload" in outcome.error
+    assert shop.held == before
+    assert len(site.history("shop").quarantines) == 1
+
+
+def test_what_has_ended_is_not_put_back_after_a_failed_reload(site: Site) -> None:
+    """Where the old one is of no use any more, the new one stays in its place, and the reload is tried again."""
+    shop = site.cared_for("shop", left=timedelta(seconds=-60), manner=Manner.DOWN)
+    before = shop.held
+    double = meddle(site, shop, reload_fails=True)
+    outcome = site.outcome()
+    assert outcome.result is Result.FAILED, outcome.error
+    assert "nothing good to go back to" in outcome.error
+    assert shop.held != before
+    double.reload_fails = False
+    shop.manner = Manner.OBEYS
+    shop.touch()
+    assert site.soon(HOUR).outcome().result is Result.DONE
+    assert len(site.history("shop").orders) == 1
+
+
+def test_a_place_that_fails_keeps_no_other_from_the_new_one(site: Site) -> None:
+    """Of three places the middle one refuses: the others serve the new one, and the middle one gets it later."""
+    bundle = site.bundle("a.example.com", "b.example.com", "c.example.com", left=20 * DAY)
+    a, b, c = (site.service(name, bundle=bundle) for name in ("a", "b", "c"))
+    site.declare("shared", a, b, c)
+    double = meddle(site, b, refuses=frozenset({"deploy"}))
+    outcome = site.outcome()
+    assert (outcome.result, outcome.stage) == (Result.FAILED, Stage.DEPLOY)
+    assert outcome.error.endswith("the other places have the new one")
+    assert a.serves == a.held == c.serves == c.held != bundle.chain.fingerprint
+    assert b.serves == b.held == bundle.chain.fingerprint
+    told = a.reload.stat().st_mtime_ns
+    double.refuses = frozenset()
+    outcome = site.soon().outcome()
+    assert (outcome.decision.reason, outcome.result) == (Reason.UNFINISHED, Result.DONE), outcome.error
+    assert b.serves == b.held == a.serves
+    assert a.reload.stat().st_mtime_ns == told, "what has it already is not reloaded again"
+    assert len(site.history("shared").orders) == 1
+
+
+def test_a_place_that_cannot_be_reached_does_not_hold_the_others_up(site: Site) -> None:
+    """A dead host among several: the others are renewed and done with; it gets the same bundle when it is back."""
+    bundle = site.bundle("here.example.com", "gone.example.com", left=20 * DAY)
+    here, gone = (site.service(name, bundle=bundle) for name in ("here", "gone"))
+    site.declare("shared", here, gone)
+    double = meddle(site, gone, refuses=frozenset({"snapshot", "deploy"}))
+    outcome = site.outcome()
+    assert outcome.result is Result.UNPROVED, "one address still serves the old one"
+    assert here.serves == here.held != bundle.chain.fingerprint
+    assert gone.held == bundle.chain.fingerprint
+    double.refuses = frozenset()
+    ended = site.looks(DAY, every=6 * HOUR)
+    assert [(one.decision.reason, one.result) for one in ended] == [(Reason.DIFFERS, Result.DONE)]
+    assert gone.serves == gone.held == here.serves
+    assert len(site.history("shared").orders) == 1
+
+
+def test_a_place_that_is_stuck_keeps_its_old_pair_sealed(site: Site) -> None:
+    """The reload fails and the old files cannot be written: no harm is done, and the old pair is not lost either."""
+    shop = site.cared_for("shop", manner=Manner.KEEPS)
+    before = shop.serves
+    double = meddle(site, shop, reload_fails=True, refuses=frozenset({"restore"}))
+    outcome = site.outcome()
+    assert outcome.result is Result.FAILED, outcome.error
+    assert "could not be put back" in outcome.error
+    assert shop.serves == before != shop.held
+    progress = site.store.progress("shop")
+    assert progress is not None
+    assert [snapshot.fingerprint for snapshot in progress.snapshots.values()] == [before]
+    double.reload_fails, double.refuses = False, frozenset()
+    shop.manner = Manner.FALLS
+    outcome = site.soon().outcome()
+    assert outcome.result is Result.ROLLED_BACK, outcome.error
+    assert shop.held == shop.serves == before
 
 
 def test_a_conflict_at_the_second_place_leaves_the_first(site: Site) -> None:
@@ -259,11 +336,13 @@ def test_what_somebody_put_there_meanwhile_is_what_is_put_back(site: Site) -> No
     theirs = site.bundle("one.example.com", "two.example.com", left=25 * DAY)
     double = meddle(site, one, before_deploy=lambda: one.put(theirs))
     assert site.outcome().result is Result.FAILED
+    renewed = two.serves
     double.before_deploy = lambda: None
+    one.falls_on(renewed)
     outcome = site.soon().outcome()
     assert outcome.result is not Result.DONE
     assert one.held == theirs.chain.fingerprint
-    assert two.held == bundle.chain.fingerprint
+    assert two.held == two.serves == renewed, "it was proved there, and is no part of what went wrong"
 
 
 def test_a_place_that_cannot_be_read_stops_before_anything_is_touched(site: Site) -> None:

@@ -20,7 +20,7 @@ class Result(StrEnum):
     DONE = "done"  # proved at every counted endpoint
     UNPROVED = "unproved"  # deployed; no endpoint known, or the old one still served and valid
     PENDING = "pending"  # the issuer has not finished
-    FAILED = "failed"  # nothing touched
+    FAILED = "failed"  # not done, and nothing is worse than before
     ROLLED_BACK = "rolled-back"  # harm, undone, proved
     STRANDED = "stranded"  # harm that could not be undone
 
