@@ -6,7 +6,6 @@ requests and urllib3 have no other way from a session to the socket it will open
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import threading
@@ -22,8 +21,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
+from rotator.lib.reach import Reach
+
 _OVERHEAD = 256 << 10  # bytes granted to headers and framing on top of the body
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, 2.1
 
 _Address = tuple[Any, Any, int, str, Any]  # what getaddrinfo gives: family, kind, protocol, canonical name, address
 
@@ -37,21 +37,7 @@ class TooSlow(requests.Timeout):
 
 
 class InternalAddress(requests.RequestException):
-    """The host leads to an address that is not public, and internal ones were not allowed."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet; an IPv4 address wrapped into an IPv6 one is judged by itself."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip.is_site_local:
-            return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    """The host leads to an address that is not public, and that was not allowed."""
 
 
 def host_of(url: str | None) -> str:
@@ -63,15 +49,18 @@ def host_of(url: str | None) -> str:
 
 
 class Allowance:
-    """What one request of one session, its redirects included, may still use, and why it was stopped."""
+    """What one request of one session, its redirects included, may still use, and why it was stopped.
 
-    __slots__ = ("_bytes", "_clock", "_deadline", "_stopped", "allow_internal", "max_bytes", "owner", "total_seconds")
+    `reach` says which addresses may be connected to; None is all of them.
+    """
+
+    __slots__ = ("_bytes", "_clock", "_deadline", "_stopped", "max_bytes", "owner", "reach", "total_seconds")
 
     def __init__(
-        self, owner: object, *, seconds: float, max_bytes: int, allow_internal: bool, clock: Callable[[], float]
+        self, owner: object, *, seconds: float, max_bytes: int, reach: Reach | None, clock: Callable[[], float]
     ) -> None:
         self.owner = owner
-        self.total_seconds, self.max_bytes, self.allow_internal = seconds, max_bytes, allow_internal
+        self.total_seconds, self.max_bytes, self.reach = seconds, max_bytes, reach
         self._stopped: tuple[type[requests.RequestException], str] | None = None
         self._clock = clock
         self._deadline = clock() + seconds
@@ -177,8 +166,8 @@ def _resolve(host: str, port: int, allowance: Allowance) -> list[_Address]:
 def _connect(host: str, port: int, own: float | None, allowance: Allowance) -> _Socket:
     """Connect to the first address that answers. What was judged is what is connected to: no second look-up."""
     addresses = _resolve(host, port, allowance)
-    if not allowance.allow_internal:
-        addresses = [address for address in addresses if is_public(address[4][0])]
+    if allowance.reach is not None:
+        addresses = [address for address in addresses if allowance.reach.allows(host, address[4][0])]
         if not addresses:
             allowance.stop_internal()
             raise OSError("an internal address")

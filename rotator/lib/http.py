@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NameResolutionError
 
-from rotator.lib.allowance import POOLS, Allowance, InternalAddress, TooLarge, TooSlow, current, host_of, is_public
+from rotator.lib.allowance import POOLS, Allowance, InternalAddress, TooLarge, TooSlow, current, host_of
+from rotator.lib.reach import Reach, is_public
 
 __all__ = ["MAX_REDIRECTS", "InternalAddress", "TooLarge", "TooSlow", "explain", "is_public", "session"]
 
@@ -35,7 +36,7 @@ def session(
     total_seconds: float,
     max_bytes: int = 1 << 20,
     verify: bool | str = True,
-    allow_internal: bool = True,
+    allow_internal: bool | Sequence[str] = True,
     clock_monotonic: Callable[[], float] = time.monotonic,
 ) -> requests.Session:
     """Make a session whose every request ends within `total_seconds` and never yields more than `max_bytes`.
@@ -46,13 +47,17 @@ def session(
     Args:
         max_bytes: of the body, after decompression.
         allow_internal: whether addresses that are not public may be connected to. Say False where a certificate, a
-            redirect or another stranger names the host.
+            redirect or another stranger names the host, or which hosts, addresses and networks nevertheless (`Reach`).
+
+    Raises:
+        ValueError: `allow_internal` has an entry that is no host, address or network.
 
     Raises (each request, or the reading of its body):
         TooLarge, TooSlow, InternalAddress: see there; they name the host, never the path.
         requests.RequestException: anything else that requests raises. Its text may hold the whole URL: use `explain`.
     """
-    return _BoundSession(total_seconds, max_bytes, verify, allow_internal, clock_monotonic)
+    reach = None if allow_internal is True else Reach.of(allow_internal or ())
+    return _BoundSession(total_seconds, max_bytes, verify, reach, clock_monotonic)
 
 
 def explain(error: requests.RequestException) -> str:
@@ -133,14 +138,12 @@ class _BoundAdapter(HTTPAdapter):
 
 class _BoundSession(requests.Session):
     def __init__(
-        self, seconds: float, max_bytes: int, verify: bool | str, allow_internal: bool, clock: Callable[[], float]
+        self, seconds: float, max_bytes: int, verify: bool | str, reach: Reach | None, clock: Callable[[], float]
     ) -> None:
         super().__init__()
-        self._allowance = partial(
-            Allowance, self, seconds=seconds, max_bytes=max_bytes, allow_internal=allow_internal, clock=clock
-        )
+        self._allowance = partial(Allowance, self, seconds=seconds, max_bytes=max_bytes, reach=reach, clock=clock)
         self.verify = verify
-        self.trust_env = allow_internal
+        self.trust_env = reach is None
         self.max_redirects = MAX_REDIRECTS
         self.mount("https://", _BoundAdapter())
         self.mount("http://", _BoundAdapter())

@@ -17,6 +17,7 @@ import requests
 import urllib3
 
 from rotator.lib import http
+from rotator.lib.reach import Reach
 from tests.servers.certificates import Pair, authority
 from tests.servers.loopback import Response
 from tests.servers.ports import LOOPBACK, free_port
@@ -233,6 +234,53 @@ def test_a_redirect_inside_is_refused() -> None:
         session.mount("http://crl.example.com", Public())
         took(lambda: session.get("http://crl.example.com/root.crl"), http.InternalAddress)
         assert server.requests == []
+
+
+@pytest.mark.parametrize("allowed", ["127.0.0.1", "127.0.0.0/8", "LOCALHOST."])
+def test_an_internal_place_may_be_allowed_by_itself(allowed: str) -> None:
+    """A host, an address or a network that the operator allows is connected to; others inside are still refused."""
+    with Recorder() as server:
+        session = http.session(total_seconds=5, allow_internal=[allowed])
+        assert session.get(f"http://localhost:{server.port}/x").ok
+        took(lambda: session.get(f"http://[::1]:{server.port}/x"), http.InternalAddress)
+        assert len(server.requests) == 1
+
+
+def test_a_redirect_from_an_allowed_place_is_judged_anew() -> None:
+    """That one internal place is allowed does not let it send us to another."""
+    with Recorder() as other:
+        elsewhere = Response(302, {"Location": f"http://127.0.0.2:{other.port}/latest/meta-data"})
+        with Recorder(default=elsewhere) as server:
+            session = http.session(total_seconds=5, allow_internal=["127.0.0.1/32"])
+            _, message = took(lambda: session.get(server.url), http.InternalAddress)
+    assert message == "127.0.0.2 leads to an internal address, which is not allowed here"
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.0/33", "fd00::/129", "corp.example/8", "host:80"])
+def test_what_allows_nothing_is_refused_by_name(entry: str) -> None:
+    """An entry that is no host, address or network is an error, not an entry without effect."""
+    with pytest.raises(ValueError, match=f"^{entry} is neither"):
+        http.session(total_seconds=5, allow_internal=[entry])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "address", "whether"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", True),
+        ("10.0.0.0/8", "64:ff9b::a01:203", True),
+        ("10.0.0.0/8", "192.168.1.1", False),
+        ("fd00::/8", "fd00:ec2::254", True),
+        ("fe80::1", "fe80::1%eth0", True),
+        ("10.0.0.0/8", "8.8.8.8", True),
+        ("crl.corp.example", "10.1.2.3", True),
+        ("corp.example", "10.1.2.3", False),
+    ],
+)
+def test_what_a_reach_allows(allowed: str, address: str, whether: bool) -> None:
+    """Networks hold wrapped forms of their addresses too; a host allows itself, not what is below it."""
+    assert Reach.of([allowed]).allows("crl.corp.example", address) is whether
 
 
 @pytest.mark.parametrize(
