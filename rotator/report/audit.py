@@ -1,11 +1,10 @@
-"""An audit as data: every place that was looked at, what is wrong there, and what rotator would do about it."""
+"""An inventory and its plan as an audit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
+from rotator.core.audit import Audit, Line, Unseen, place_of, soonest
 from rotator.core.findings import findings
 from rotator.core.lead import lead
 from rotator.core.model import (
@@ -20,62 +19,10 @@ from rotator.core.model import (
     Plan,
     Problem,
     ProblemKind,
-    Severity,
     Sighting,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One place.
-
-    Attributes:
-        due: when its certificate is due by the rule of lifetimes; None where there is no certificate.
-        decision: what rotator decides about the certificate it belongs to; None where it is not managed.
-        unmanaged: why a rule that matches does not manage it; empty where no rule matches or one does.
-    """
-
-    observation: Observation
-    findings: tuple[Finding, ...]
-    due: datetime | None
-    decision: Decision | None = None
-    unmanaged: str = ""
-
-    @property
-    def ends(self) -> datetime | None:
-        return self.observation.chain.not_after if self.observation.chain else None
-
-    @property
-    def rule(self) -> str:
-        """Which rule manages it: `declared`, or the adoption rule's source."""
-        return (self.decision.spec.adopted_from or "declared") if self.decision else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """A source or place that could not be looked at, and why."""
-
-    where: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Everything that a scan says; lines soonest end first, places without a certificate before all."""
-
-    at: datetime
-    lines: tuple[Line, ...]
-    unseen: tuple[Unseen, ...] = ()
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Worst first; of equal ones in the order of the lines."""
-        found = [finding for line in self.lines for finding in line.findings]
-        return tuple(sorted(found, key=lambda finding: -finding.severity.rank))
-
-    @property
-    def worst(self) -> Severity | None:
-        return max((finding.severity for finding in self.findings), key=lambda s: s.rank, default=None)
+__all__ = ["Audit", "Line", "Unseen", "audit_of", "place_of"]
 
 
 def audit_of(inventory: Inventory, plan: Plan | None = None) -> Audit:
@@ -100,16 +47,7 @@ def audit_of(inventory: Inventory, plan: Plan | None = None) -> Audit:
     ]
     unseen = [Unseen(problem.source, problem.message) for problem in inventory.problems]
     unseen += [Unseen(*_said(o, o.problem)) for o in seen if _is_unseen(o) and o.problem]
-    return Audit(inventory.at, tuple(sorted(lines, key=_soonest)), tuple(unseen))
-
-
-def place_of(observation: Observation, *, short: bool = False) -> str:
-    """A place as people say it; `short` leaves out the system that a stored one belongs to."""
-    endpoint, location = observation.endpoint, observation.location
-    if endpoint is None:
-        return location.address if short else str(location)
-    address = location.address.rpartition("@")[2]
-    return f"{endpoint} at {address}" if address not in {endpoint.host, location.address} else str(endpoint)
+    return Audit(inventory.at, tuple(sorted(lines, key=soonest)), tuple(unseen))
 
 
 def _said(observation: Observation, problem: Problem) -> tuple[str, str]:
@@ -120,10 +58,6 @@ def _said(observation: Observation, problem: Problem) -> tuple[str, str]:
         if problem.message.startswith(f"{name}: "):
             return where, problem.message.removeprefix(f"{name}: ")
     return where, problem.message
-
-
-def _soonest(line: Line) -> tuple[float, Location]:
-    return (line.ends.timestamp() if line.ends else 0.0, line.observation.location)
 
 
 def _is_unseen(observation: Observation) -> bool:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from rotator.core.audit import Audit, Line
 from rotator.core.model import (
     Certificate,
     CertificateSpec,
@@ -24,7 +25,6 @@ from rotator.core.model import (
     Severity,
     SourceProblem,
 )
-from rotator.report.audit import Audit, Line
 from rotator.report.card import Card
 from rotator.report.status import Status
 from rotator.report.table import Asked
