@@ -25,10 +25,7 @@ Node = Mapping[str, Any]
 UNSAID: Mapping[tuple[str, str], str] = {
     ("LocalCaSettings", "organisation"): "Organisation in the name of a CA that is made.",
     ("LocalCaSettings", "ca_key"): "The private key of that CA.",
-    ("VaultIssuerSettings", "url"): "The address of the server, as https://vault.example.com:8200.",
     ("VaultIssuerSettings", "role"): "The role of the PKI engine that signs.",
-    ("VaultIssuerSettings", "namespace"): "The namespace, where the server has any (Vault Enterprise, OpenBao).",
-    ("VaultAuth", "token"): "A token whose policy allows to sign.",
     ("KubernetesAuth", "role"): "The role of the Kubernetes auth method.",
     ("KubernetesAuth", "mount"): "Where that auth method is mounted.",
     ("KubernetesAuth", "token_file"): "The pod's service account token.",

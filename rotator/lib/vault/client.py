@@ -1,4 +1,4 @@
-"""Vault and OpenBao: where it is, who we are to it, and what its answers mean. For every plugin that talks to one.
+"""One Vault or OpenBao as one client of it, and what its answers mean.
 
 HTTP goes through hvac's adapter on our bounded session. The answers are judged here, by status, because hvac's errors
 lose the headers, and because which failures pass by themselves is the caller's first question.
@@ -7,23 +7,26 @@ lose the headers, and because which failures pass by themselves is the caller's 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
-from pydantic import Field, field_validator, model_validator
 
 from rotator.errors import SecretMissing
 from rotator.lib.http import explain, session
 from rotator.lib.jsonobject import read_object
 from rotator.lib.retryafter import parse_retry_after
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.lib.vault.settings import VaultSettings
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
+MOST_BYTES = 1 << 20
+"""Of one answer, where nothing else is said."""
+
 _COUNTED = re.compile(r"^\d+ errors? occurred: \* ")
 _MOST_SHOWN = 400  # characters of what Vault says
 _SEALED_WAIT = timedelta(minutes=1)
@@ -57,77 +60,45 @@ class VaultError(Exception):
         self.retry_after = retry_after
 
 
-# ---------------------------------------------------------------- settings
-
-
-def api_path(value: str) -> str:
-    """A mount, role or other part of an API path as the operator writes it.
-
-    Raises:
-        ValueError: it is empty, or a segment could lead elsewhere (`..`) or needs escaping.
-    """
-    segments = value.split("/")
-    if not all(_SEGMENT.fullmatch(segment) and segment.strip(".") for segment in segments):
-        raise ValueError(f"{value!r} is no path in Vault; write it like pki or team/pki, without slashes at the ends")
-    return value
-
-
-class KubernetesAuth(PluginSettings):
-    """Log in with the service account of the pod."""
-
-    role: str
-    mount: str = "kubernetes"
-    token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-
-    _mount_is_a_path = field_validator("mount")(api_path)
-
-
-class VaultAuth(PluginSettings):
-    """How to log in: exactly one way."""
-
-    token: SecretRef | None = None
-    kubernetes: KubernetesAuth | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.token is None) == (self.kubernetes is None):
-            raise ValueError("say how to log in: either token or kubernetes")
-        return self
-
-
-class VaultSettings(PluginSettings):
-    """Where the server is, and how to log in.
-
-    Attributes:
-        ca_file: what its own TLS certificate is verified with; the system's store without it.
-        timeout: for one request, everything included.
-    """
-
-    url: str
-    auth: VaultAuth
-    namespace: str = ""
-    ca_file: Path | None = None
-    timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
-
-    @field_validator("url")
-    @classmethod
-    def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise ValueError(f"{value!r} is no address of a Vault; write it like https://vault.example.com:8200")
-        return value.rstrip("/")
-
-
 # ---------------------------------------------------------------- the server
 
 
-class Vault:
-    """One server, as one client of it. Safe to use from several threads: each request has a session of its own."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One request: a path below `/v1/`, not escaped, and what goes with it."""
 
-    def __init__(self, settings: VaultSettings, now: Callable[[], datetime]) -> None:
+    method: str
+    path: str
+    body: Answer | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+class Vault:
+    """One server, as one client of it. Safe to use from several threads: no two requests share a session at a time.
+
+    Args:
+        most_bytes: of one answer; a list of many thousand names is larger than anything else.
+    """
+
+    def __init__(self, settings: VaultSettings, now: Callable[[], datetime], *, most_bytes: int = MOST_BYTES) -> None:
         self._settings = settings
         self._now = now
+        self._most_bytes = most_bytes
         self._login_token = ""
+        self._logging_in = threading.Lock()
+        self._idle: list[requests.Session] | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """Keep connections between requests while this is open, one for each thread that asks at the same time."""
+        idle: list[requests.Session] = []
+        self._idle = idle
+        try:
+            yield
+        finally:
+            self._idle = None
+            for http in idle:
+                http.close()
 
     def read(self, path: str, *, public: bool = False) -> Answer:
         """GET a path below `/v1/`; `public` paths are asked without a token.
@@ -135,7 +106,17 @@ class Vault:
         Raises:
             VaultError: see there.
         """
-        return self._request("get", path, None, public=public)
+        return self._request(_Question("get", path), public=public)
+
+    def names(self, path: str, *, after: str = "", most: int = 0, public: bool = False) -> Answer:
+        """List what is right below a path. `after` and `most` ask for a page, which only OpenBao knows how to give.
+
+        Raises:
+            VaultError: see there; status 404 where there is nothing.
+        """
+        page = {"after": after, "limit": str(most) if most else ""}
+        query = {"list": "true", **{name: value for name, value in page.items() if value}}
+        return self._request(_Question("get", path, query=query), public=public)
 
     def write(self, path: str, body: Answer) -> Answer:
         """POST to a path below `/v1/`.
@@ -143,7 +124,7 @@ class Vault:
         Raises:
             VaultError: see there.
         """
-        return self._request("post", path, body, public=False)
+        return self._request(_Question("post", path, body), public=False)
 
     def renew_token(self) -> None:
         """Prolong a token that was given to us once half of its life is over; one that may not ask that stays as it is.
@@ -163,23 +144,25 @@ class Vault:
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
 
-    def _request(self, method: str, path: str, body: Answer | None, *, public: bool) -> Answer:
+    def _request(self, asked: _Question, *, public: bool) -> Answer:
         fresh = not self._login_token
-        answer = self._send(method, path, body, token="" if public else self._token())
+        token = "" if public else self._token()
+        answer = self._send(asked, token=token)
         if answer.status_code == HTTPStatus.FORBIDDEN and self._settings.auth.kubernetes and not fresh and not public:
-            self._login_token = ""  # it may have expired or been revoked: log in again, once
-            answer = self._send(method, path, body, token=self._token())
-        return self._judged(answer, path)
+            # It may have expired or been revoked: log in again, once.
+            answer = self._send(asked, token=self._token(instead_of=token))
+        return self._judged(answer, asked.path)
 
-    def _token(self) -> str:
+    def _token(self, *, instead_of: str = "") -> str:
         if self._settings.auth.token is not None:
             try:
                 return self._settings.auth.token.reveal()
             except SecretMissing as error:
                 raise VaultError(str(error), permanent=True) from error
-        if not self._login_token:
-            self._login_token = self._log_in()
-        return self._login_token
+        with self._logging_in:
+            if self._login_token in {"", instead_of}:
+                self._login_token = self._log_in()
+            return self._login_token
 
     def _log_in(self) -> str:
         login = self._settings.auth.kubernetes
@@ -192,33 +175,51 @@ class Vault:
             ) from error
         body = {"role": login.role, "jwt": proof}
         path = f"auth/{login.mount}/login"
-        answer = self._judged(self._send("post", path, body, token=""), path)
+        answer = self._judged(self._send(_Question("post", path, body), token=""), path)
         auth = answer.get("auth")
         token = auth.get("client_token") if isinstance(auth, dict) else None
         if not isinstance(token, str) or not token:
             raise VaultError(f"{self._where} answered the login without a token")
         return token
 
-    def _send(self, method: str, path: str, body: Answer | None, *, token: str) -> requests.Response:
+    def _send(self, asked: _Question, *, token: str) -> requests.Response:
         """Send one request; a standby's redirect is followed once, as Vault's own client does, never out of TLS."""
-        verify = str(self._settings.ca_file) if self._settings.ca_file else True
         try:
-            with session(total_seconds=self._settings.timeout.total_seconds(), verify=verify) as http:
-                answer = self._exchange(http, self._settings.url, method, path, body, token)
+            with self._session() as http:
+                answer = self._exchange(http, self._settings.url, asked, token)
                 if answer.status_code not in _REDIRECTS:
                     return answer
                 active = urlsplit(urljoin(answer.url, answer.headers.get("Location", "")))
                 if active.scheme != "https" and self._settings.url.startswith("https:"):
                     raise VaultError(f"{self._where} redirects out of TLS; not followed", permanent=True)
-                return self._exchange(http, f"{active.scheme}://{active.netloc}", method, path, body, token)
+                return self._exchange(http, f"{active.scheme}://{active.netloc}", asked, token)
         except requests.RequestException as error:
             raise VaultError(explain(error)) from error
         except OSError as error:  # requests' way to say that the CA file is not there
             raise VaultError(f"{self._where} cannot be asked: {error}", permanent=True) from error
 
-    def _exchange(
-        self, http: requests.Session, base: str, method: str, path: str, body: Answer | None, token: str
-    ) -> requests.Response:
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """A session that nobody else uses meanwhile; one that is idle, where they are kept."""
+        idle = self._idle
+        try:
+            http = idle.pop() if idle else self._new_session()
+        except IndexError:  # another thread was quicker
+            http = self._new_session()
+        try:
+            yield http
+        finally:
+            if idle is not None and self._idle is idle:
+                idle.append(http)
+            else:
+                http.close()
+
+    def _new_session(self) -> requests.Session:
+        verify = str(self._settings.ca_file) if self._settings.ca_file else True
+        seconds = self._settings.timeout.total_seconds()
+        return session(total_seconds=seconds, max_bytes=self._most_bytes, verify=verify)
+
+    def _exchange(self, http: requests.Session, base: str, asked: _Question, token: str) -> requests.Response:
         try:
             from hvac.adapters import RawAdapter  # an extra, and slow to load
         except ImportError as error:
@@ -231,7 +232,13 @@ class Vault:
             timeout=self._settings.timeout.total_seconds(),
             allow_redirects=False,
         )
-        answer: requests.Response = adapter.request(method, f"/v1/{path}", json=body, raise_exception=False)
+        answer: requests.Response = adapter.request(
+            asked.method,
+            f"/v1/{quote(asked.path, safe='/:')}",
+            params=asked.query or None,
+            json=asked.body,
+            raise_exception=False,
+        )
         return answer
 
     def _judged(self, answer: requests.Response, path: str) -> Answer:
