@@ -8,65 +8,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
 
-from rotator.core.audit import Audit, Line
 from rotator.core.model import (
-    Certificate,
     CertificateSpec,
-    Chain,
     Decision,
-    Finding,
     Notice,
-    Observation,
     Outcome,
     Pause,
     Plan,
-    Severity,
     SourceProblem,
 )
+from rotator.report.audit_json import audit, finding, line, summary, unseen
 from rotator.report.card import Card
+from rotator.report.objects import Json, Object, certificate, leaf, text
 from rotator.report.status import Status
 from rotator.report.table import Asked
 from rotator.report.verification import Verified
 from rotator.report.words import iso, plan_counts
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-Object: TypeAlias = dict[str, Json]
-
-
-def text(value: Json, *, plain: bool = False) -> str:
-    r"""The JSON text as every verb prints it: indented, in the order of the keys as documented, one final newline.
-
-    Args:
-        plain: ASCII alone, everything else as `\uXXXX`, for a stream whose encoding does not have every character.
-    """
-    return json.dumps(value, indent=2, ensure_ascii=plain) + "\n"
-
-
-# ---------------------------------------------------------------- certificates
-
-
-def certificate(one: Certificate) -> Object:
-    """`fingerprint` (SHA-256 of the DER), `serial` (hex), `subject`, `issuer`, `names`, `not_before`, `not_after`,
-    `key` (`ecdsa-256` …), `spki` (SHA-256 of the public key), `problems`."""
-    return {
-        "fingerprint": one.fingerprint,
-        "serial": f"{one.serial:x}",
-        "subject": one.subject,
-        "issuer": one.issuer,
-        "names": list(one.names),
-        "not_before": iso(one.not_before),
-        "not_after": iso(one.not_after),
-        "key": f"{one.key_algorithm}-{one.key_size}" if one.key_size else one.key_algorithm,
-        "spki": one.spki,
-        "problems": list(one.problems),
-    }
-
-
-def leaf(chain: Chain | None) -> Object | None:
-    """The leaf of a chain, with `chain_length` beside the keys of a certificate."""
-    return {**certificate(chain.leaf), "chain_length": len(chain.certificates)} if chain else None
+__all__ = [
+    "Json",
+    "Object",
+    "audit",
+    "card",
+    "certificate",
+    "decision",
+    "finding",
+    "history",
+    "leaf",
+    "line",
+    "notice",
+    "outcome",
+    "outcomes",
+    "pause",
+    "plan",
+    "spec",
+    "status",
+    "summary",
+    "text",
+    "unseen",
+    "verified",
+]
 
 
 def spec(one: CertificateSpec) -> Object:
@@ -85,64 +67,6 @@ def spec(one: CertificateSpec) -> Object:
             for target in one.targets
         ],
         "endpoints": [str(endpoint) for endpoint in one.endpoints],
-    }
-
-
-# ---------------------------------------------------------------- scan
-
-
-def audit(one: Audit) -> Object:
-    """`at`, `places`, `findings`, `unseen` (`where`, `message`: could not be looked at), `summary` (findings by
-    severity, number of `places` and `unseen`)."""
-    found = one.findings
-    counts: Object = {severity.value: sum(f.severity is severity for f in found) for severity in reversed(Severity)}
-    return {
-        "at": iso(one.at),
-        "places": [line(item) for item in one.lines],
-        "findings": [finding(item) for item in found],
-        "unseen": [{"where": item.where, "message": item.message} for item in one.unseen],
-        "summary": {**counts, "places": len(one.lines), "unseen": len(one.unseen)},
-    }
-
-
-def line(one: Line) -> Object:
-    """`place`, `kind` (`stored` or `served`), `certificate`, `problem`, `key_matches`, `owner` (another
-    writer of the place), `due` (by the rule of lifetimes), `findings` (ids), `managed` (`certificate`, `rule`, `mode`,
-    `action`, `reason`, `at`; null where it is not), `unmanaged` (why a rule that matches does not manage it)."""
-    seen: Observation = one.observation
-    managed: Object | None = None
-    if one.decision:
-        managed = {
-            "certificate": one.decision.spec.name,
-            "rule": one.rule,
-            "mode": one.decision.spec.mode.value,
-            "action": one.decision.action.value,
-            "reason": one.decision.reason.value,
-            "at": iso(one.decision.at),
-        }
-    return {
-        "place": str(seen.endpoint) if seen.endpoint else str(seen.location),
-        "location": {"system": seen.location.system, "address": seen.location.address},
-        "kind": "served" if seen.endpoint else "stored",
-        "certificate": leaf(seen.chain),
-        "problem": seen.problem.message if seen.problem else None,
-        "key_matches": seen.key.matches if seen.key else None,
-        "owner": seen.owner.name if seen.owner else None,
-        "due": iso(one.due),
-        "findings": [item.rule for item in one.findings],
-        "managed": managed,
-        "unmanaged": one.unmanaged or None,
-    }
-
-
-def finding(one: Finding) -> Object:
-    """`rule` (`RT001` …), `severity`, `place`, `message`, `remedy`."""
-    return {
-        "rule": one.rule,
-        "severity": one.severity.value,
-        "place": str(one.location),
-        "message": one.message,
-        "remedy": one.remedy,
     }
 
 

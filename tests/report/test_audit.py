@@ -153,7 +153,7 @@ def test_json_of_an_empty_scan() -> None:
         "places": [],
         "findings": [],
         "unseen": [],
-        "summary": {"critical": 0, "error": 0, "warning": 0, "info": 0, "places": 0, "unseen": 0},
+        "summary": {"critical": 0, "error": 0, "warning": 0, "info": 0, "places": 0, "unseen": 0, "excused": 0},
     }
 
 

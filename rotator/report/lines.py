@@ -1,0 +1,31 @@
+"""What reports say of one place of an audit."""
+
+from __future__ import annotations
+
+from rotator.core.audit import Line
+from rotator.report.words import day, kind_of
+
+
+def team(line: Line) -> str:
+    """Whose it is: the owner of the certificate, or what the place says of itself; empty where nobody does."""
+    return (line.decision.spec.owner if line.decision else "") or line.observation.labels.get("owner", "")
+
+
+def names(line: Line) -> str:
+    """The first name of its certificate and how many more there are."""
+    chain = line.observation.chain
+    if chain is None:
+        return "no certificate"
+    first = chain.names[0] if chain.names else chain.leaf.subject or "(no name)"
+    return f"{first} +{len(chain.names) - 1}" if len(chain.names) > 1 else first
+
+
+def renewed(line: Line) -> str:
+    """When it will be renewed, or what will be done about it instead, and by which rule."""
+    decision = line.decision
+    if decision is None:
+        return "held" if line.unmanaged else "by nobody"
+    by = f"({line.rule})"
+    if kind_of(decision) in {"keep", "renew", "redeploy", "observe"}:
+        return f"{day(decision.at)} {by}"
+    return f"{decision.action}: {decision.reason} {by}"
