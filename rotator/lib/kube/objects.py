@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import Struct, field
 
 T = TypeVar("T")
 
@@ -34,14 +34,14 @@ class OwnerReference(Struct, rename="camel"):
     controller: bool | None = None
 
 
-class OfData(Struct):
-    """Which keys of `data` a field manager wrote; only the certificate's is of interest."""
-
-    certificate: object | UnsetType = field(name="f:tls.crt", default=UNSET)
+class Written(Struct):
+    """That a field was written, and nothing more."""
 
 
 class Fields(Struct):
-    data: OfData | None = field(name="f:data", default=None)
+    """What a field manager wrote; of `data`, which keys (`f:tls.crt`)."""
+
+    data: dict[str, Written] | None = field(name="f:data", default=None)
 
 
 class ManagedFields(Struct, rename="camel"):
@@ -60,6 +60,18 @@ class Metadata(Struct, rename="camel"):
     owner_references: list[OwnerReference] | None = None
     managed_fields: list[ManagedFields] | None = None
     deletion_timestamp: str | None = None
+
+
+IGNORE = "rotator/ignore"
+
+
+def is_ignored(metadata: Metadata) -> bool:
+    """`rotator/ignore` as a label or an annotation, with any value but `false`; the annotation counts first."""
+    marks = metadata.annotations
+    value = marks.get(IGNORE) if marks else None
+    if value is None and metadata.labels:
+        value = metadata.labels.get(IGNORE)
+    return value is not None and value.lower() != "false"
 
 
 class Bare(Struct):

@@ -6,15 +6,16 @@ recorded as the writer of `tls.crt` (`metadata.managedFields`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
-from msgspec import UNSET
+from functools import lru_cache
 
 from rotator.core.model import Owner
 from rotator.lib.kube.cluster import FIELD_MANAGER
 from rotator.lib.kube.objects import Metadata
+
+CERTIFICATE = "tls.crt"
 
 OUR_WRITERS = (FIELD_MANAGER, "kubectl*", "oc", "before-first-apply")
 """Field managers that stand for us or for a person; `before-first-apply` is the API server's word for "unknown"."""
@@ -50,7 +51,7 @@ POLICY = Known("kyverno", "the policy {owner} generates it; renew its source")
 CONTROLLER = Known("controller", "{owner} controls it; have its controller renew it")
 FIELD = Known(
     "field-manager",
-    "{owner} wrote tls.crt last; renew it there, or add it to allow_managers if it does not write again",
+    "{owner} wrote {key} last; renew it there, or add it to allow_managers if it does not write again",
 )
 
 
@@ -115,17 +116,60 @@ _BY_WRITER = (
     ("service-ca-operator", SERVICE_CA),
 )
 
+_SIGN_KEYS = frozenset(sign.key for sign in SIGNS)
+
+# These write the contents of Secrets by themselves, so two of them are at odds. What only deploys manifests (Helm,
+# Argo CD, Flux) leaves its marks beside theirs, and a copy has those of its original.
+_WRITERS = {CERT_MANAGER, EXTERNAL_SECRETS, VAULT, SEALED_SECRETS, SERVICE_CA}
+
 # Annotations on an Ingress or Gateway that make cert-manager own the Secrets it names.
 TRIGGERS = ("cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme")
 
 
-def owner_of(metadata: Metadata, allowed: Sequence[str] = ()) -> Owner | None:
+def owner_of(metadata: Metadata, allowed: Sequence[str] = (), key: str = CERTIFICATE) -> Owner | None:
     """The other writer of a Secret, None when it is ours to write.
 
     Args:
-        allowed: globs of further field managers that may have written `tls.crt`.
+        allowed: globs of further field managers that may have written the key.
     """
-    return _referenced(metadata) or _signed(metadata) or _written(metadata, allowed)
+    for found in (_referenced(metadata), _signed(metadata), _written(metadata, allowed, key)):
+        for _, owner in found:
+            return owner
+    return None
+
+
+def rivals_of(
+    metadata: Metadata,
+    owner: Owner | None,
+    others: Sequence[Owner] = (),
+    allowed: Sequence[str] = (),
+    key: str = CERTIFICATE,
+) -> tuple[Owner, ...]:
+    """Further writers beside `owner`, one of each kind; none where nobody is known to write, or of a copy.
+
+    Args:
+        others: Ingresses and Gateways that have cert-manager write the Secret; two of them are rivals as well.
+    """
+    if owner is None or owner.kind == COPY.kind:
+        return ()
+    marked = [found for known, found in (*_referenced(metadata), *_signed(metadata)) if known in _WRITERS]
+    wrote = [found for known, found in _written(metadata, allowed, key) if _counts(known, owner)]
+    rivals: list[Owner] = []
+    for found in (*marked, *wrote, *others[:1]):
+        same_kind = {found.kind} & {each.kind for each in (owner, *rivals)}
+        if not same_kind or (found.kind == FIELD.kind and found not in (owner, *rivals)):
+            rivals.append(found)
+    return (*rivals, *others[1:])
+
+
+def _counts(writer: Known, owner: Owner) -> bool:
+    """Whether a writer of the field is another one than the owner.
+
+    A writer that nobody knows may be the owning controller by another name, unless the owner is such a writer itself.
+    """
+    if writer is FIELD:
+        return owner.kind == FIELD.kind
+    return writer in _WRITERS or owner.kind != CONTROLLER.kind
 
 
 def triggered(metadata: Metadata, by: str) -> Owner:
@@ -143,43 +187,52 @@ def is_trigger(metadata: Metadata) -> bool:
     return any(annotations.get(key, "false") != "false" for key in TRIGGERS)
 
 
-def writers(metadata: Metadata) -> tuple[str, ...]:
-    """Who the API server recorded as a writer of `tls.crt`, in alphabetical order."""
+def writers(metadata: Metadata, key: str = CERTIFICATE) -> tuple[str, ...]:
+    """Who the API server recorded as a writer of a key of `data`, in alphabetical order."""
+    name = f"f:{key}"
     found = {
         entry.manager
         for entry in metadata.managed_fields or ()
-        if entry.fields_v1 and entry.fields_v1.data and entry.fields_v1.data.certificate is not UNSET
+        if entry.fields_v1 and entry.fields_v1.data and name in entry.fields_v1.data
     }
     return tuple(sorted(found))
 
 
-def _referenced(metadata: Metadata) -> Owner | None:
+Found = Iterator[tuple[Known, Owner]]
+
+
+def _referenced(metadata: Metadata) -> Found:
     for reference in metadata.owner_references or ():
         known = _BY_OWNER_KIND.get(reference.kind)
         if known or reference.controller:
-            return _owner(known or CONTROLLER, metadata, reference.kind, reference.name)
-    return None
+            yield known or CONTROLLER, _owner(known or CONTROLLER, metadata, reference.kind, reference.name)
 
 
-def _signed(metadata: Metadata) -> Owner | None:
+def _signed(metadata: Metadata) -> Found:
     marks: Mapping[str, str] = {**(metadata.labels or {}), **(metadata.annotations or {})}
+    if _SIGN_KEYS.isdisjoint(marks):
+        return
     for sign in SIGNS:
         if sign.key in marks and fnmatchcase(marks[sign.key], sign.value):
-            return _owner(sign.known, metadata, sign.kind, marks.get(sign.name, ""))
-    return None
+            yield sign.known, _owner(sign.known, metadata, sign.kind, marks.get(sign.name, ""))
 
 
-def _written(metadata: Metadata, allowed: Sequence[str]) -> Owner | None:
-    for writer in writers(metadata):
-        if any(fnmatchcase(writer, pattern) for pattern in (*OUR_WRITERS, *allowed)):
+def _written(metadata: Metadata, allowed: Sequence[str], key: str) -> Found:
+    for writer in writers(metadata, key):
+        if is_allowed(writer, (*OUR_WRITERS, *allowed)):
             continue
         known = next((known for pattern, known in _BY_WRITER if fnmatchcase(writer, pattern)), FIELD)
         # These two name their object like the Secret unless told otherwise; of the others only the writer is known.
         guess = known if known in {CERT_MANAGER, EXTERNAL_SECRETS} else FIELD
         owner = metadata.name if guess is known and known is not FIELD else writer
-        remedy = guess.remedy.format(namespace=metadata.namespace, secret=metadata.name, owner=owner)
-        return Owner(known.kind, f"field manager {writer}", remedy)
-    return None
+        remedy = guess.remedy.format(namespace=metadata.namespace, secret=metadata.name, owner=owner, key=key)
+        yield known, Owner(known.kind, f"field manager {writer}", remedy)
+
+
+@lru_cache(maxsize=256)
+def is_allowed(writer: str, patterns: Sequence[str]) -> bool:
+    """Whether a field manager is one of these globs; there are few of them, and each wrote thousands of Secrets."""
+    return any(fnmatchcase(writer, pattern) for pattern in patterns)
 
 
 def _owner(known: Known, metadata: Metadata, kind: str, name: str) -> Owner:

@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec import field as member
 
 from rotator.lib.kube.objects import Metadata
+from rotator.lib.kube.podspec import Container, Pod, SecretVolume, containers_of, from_environment
 
 Key = tuple[str, str]
 
@@ -56,7 +57,7 @@ class Replicas:
             if loads:
                 key = (pod.metadata.namespace, pod.metadata.name)
                 self.pods[key] = loads
-                self._declared[key] = frozenset(port for container in _containers(pod) for port in _ports(container))
+                self._declared[key] = frozenset(port for container in containers_of(pod) for port in _ports(container))
 
     def behind(self, pod: Key, port: int) -> Iterator[str]:
         """The Secrets that this port of a pod may serve."""
@@ -109,11 +110,6 @@ def _usual(port: SlicePort, service_port: int | None) -> bool:
 # ---------------------------------------------------------------- what a pod loads
 
 
-def _containers(pod: Pod) -> tuple[Container, ...]:
-    """Init containers too: a sidecar is one."""
-    return (*(pod.spec.containers or ()), *(pod.spec.init_containers or ()))
-
-
 def _ports(container: Container) -> Iterator[int]:
     return (port.container_port for port in container.ports or ())
 
@@ -121,14 +117,11 @@ def _ports(container: Container) -> Iterator[int]:
 def _loads(pod: Pod) -> dict[str, frozenset[int]]:
     volumes: dict[str, set[str]] = {}
     for volume in pod.spec.volumes or ():
-        projected = (source.secret for source in (volume.projected.sources or () if volume.projected else ()))
-        for secret in (volume.secret, *projected):
-            if secret and _holds_certificate(secret):
-                volumes.setdefault(volume.name, set()).add(secret.secret_name or secret.name)
+        volumes.setdefault(volume.name, set()).update(s.secret for s in volume.secrets if _holds_certificate(s))
     loads: dict[str, set[int]] = {}
-    for container in _containers(pod):
+    for container in containers_of(pod):
         names = {name for mount in container.volume_mounts or () for name in volumes.get(mount.name, ())}
-        names |= set(_from_environment(container))
+        names |= {each.name for each in from_environment(container) if each.key in {"", "tls.crt"}}
         for name in names:
             loads.setdefault(name, set()).update(_ports(container))
     return {name: frozenset(ports) for name, ports in loads.items()}
@@ -139,86 +132,7 @@ def _holds_certificate(secret: SecretVolume) -> bool:
     return not secret.items or any(item.key == "tls.crt" for item in secret.items)
 
 
-def _from_environment(container: Container) -> Iterator[str]:
-    for variable in container.env or ():
-        reference = variable.value_from.secret_key_ref if variable.value_from else None
-        if reference and reference.key == "tls.crt":
-            yield reference.name
-    for source in container.env_from or ():
-        if source.secret_ref:
-            yield source.secret_ref.name
-
-
 # ---------------------------------------------------------------- the fields that are read
-
-
-class KeyToPath(Struct):
-    key: str = ""
-
-
-class SecretVolume(Struct, rename="camel"):
-    """A Secret in a volume; projected volumes write `name`, others `secretName`."""
-
-    secret_name: str = ""
-    name: str = ""
-    items: list[KeyToPath] | None = None
-
-
-class Projection(Struct):
-    secret: SecretVolume | None = None
-
-
-class Projected(Struct):
-    sources: list[Projection] | None = None
-
-
-class Volume(Struct):
-    name: str = ""
-    secret: SecretVolume | None = None
-    projected: Projected | None = None
-
-
-class VolumeMount(Struct):
-    name: str = ""
-
-
-class ContainerPort(Struct, rename="camel"):
-    container_port: int = 0
-
-
-class NamedRef(Struct):
-    name: str = ""
-    key: str = ""
-
-
-class EnvSource(Struct, rename="camel"):
-    secret_key_ref: NamedRef | None = None
-
-
-class EnvVar(Struct, rename="camel"):
-    value_from: EnvSource | None = None
-
-
-class EnvFrom(Struct, rename="camel"):
-    secret_ref: NamedRef | None = None
-
-
-class Container(Struct, rename="camel"):
-    ports: list[ContainerPort] | None = None
-    volume_mounts: list[VolumeMount] | None = None
-    env: list[EnvVar] | None = None
-    env_from: list[EnvFrom] | None = None
-
-
-class PodSpec(Struct, rename="camel"):
-    containers: list[Container] | None = None
-    init_containers: list[Container] | None = None
-    volumes: list[Volume] | None = None
-
-
-class Pod(Struct):
-    metadata: Metadata = member(default_factory=Metadata)
-    spec: PodSpec = member(default_factory=PodSpec)
 
 
 class ServicePort(Struct):

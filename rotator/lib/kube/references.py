@@ -6,23 +6,19 @@ only these endpoints; a Gateway API that is not installed is no problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from rotator.core.model import Chain, Endpoint, Owner
 from rotator.lib.kube.cluster import Cluster
-from rotator.lib.kube.errors import Call, KubeError
-from rotator.lib.kube.objects import (
-    Bare,
-    Gateway,
-    HttpRoute,
-    Ingress,
-    Listener,
-    Metadata,
-)
-from rotator.lib.kube.owners import is_trigger, triggered
-from rotator.lib.kube.pods import EndpointSlice, Pod, Replicas, Served, Service, replicas
+from rotator.lib.kube.consumers import ReferenceGrant, Takings, pod_takings
+from rotator.lib.kube.errors import Call
+from rotator.lib.kube.fronts import Fronts, add_gateways, add_ingress
+from rotator.lib.kube.objects import Bare, Gateway, HttpRoute, Ingress, Metadata
+from rotator.lib.kube.owners import triggered
+from rotator.lib.kube.pods import EndpointSlice, Replicas, Served, Service, replicas
+from rotator.lib.kube.podspec import Pod
+from rotator.lib.kube.reading import Denied, Reader
 from rotator.lib.kube.resources import (
     ENDPOINT_SLICES,
     GATEWAYS,
@@ -30,15 +26,12 @@ from rotator.lib.kube.resources import (
     INGRESSES,
     NAMESPACES,
     PODS,
+    REFERENCE_GRANTS,
     SERVICES,
-    Resource,
 )
 
-HTTPS = 443
 Key = tuple[str, str]
 """A Secret: namespace and name."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +42,18 @@ class References:
         named: endpoints with a name of their own, of Ingresses and Gateways.
         served: addresses and ports of ready pods that load a Secret.
         triggers: Ingresses and Gateways that make cert-manager own a Secret.
-        unread: one sentence for each kind of object that may not be read.
+        denied: kinds of object that may not be read.
     """
 
     named: Mapping[Key, tuple[Endpoint, ...]] = field(default_factory=dict)
     served: Mapping[Key, Served] = field(default_factory=dict)
-    triggers: Mapping[Key, str] = field(default_factory=dict)
-    unread: tuple[str, ...] = ()
+    triggers: Mapping[Key, Sequence[str]] = field(default_factory=dict)
+    denied: tuple[Denied, ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """One sentence for each kind of object that may not be read."""
+        return tuple(each.why for each in self.denied)
 
     def fronts(self, metadata: Metadata, chain: Chain | None) -> tuple[Endpoint, ...]:
         """Where a Secret is served; pods are asked for the first name of what it holds now."""
@@ -67,8 +65,12 @@ class References:
 
     def owner(self, metadata: Metadata) -> Owner | None:
         """cert-manager, where an annotated Ingress or Gateway names the Secret."""
-        by = self.triggers.get((metadata.namespace, metadata.name))
-        return triggered(metadata, by) if by else None
+        return next(iter(self.owners(metadata)), None)
+
+    def owners(self, metadata: Metadata) -> tuple[Owner, ...]:
+        """The same with every such Ingress and Gateway: two of them make two owners."""
+        by = self.triggers.get((metadata.namespace, metadata.name), ())
+        return tuple(triggered(metadata, each) for each in by)
 
     def services(self, metadata: Metadata) -> frozenset[Key]:
         """The Services whose pods load a Secret."""
@@ -99,129 +101,54 @@ def _is_address(name: str) -> bool:
     return ":" in name or name.replace(".", "").isdigit()
 
 
-def references(cluster: Cluster, namespace: str = "") -> References:
+def references(
+    cluster: Cluster, namespace: str = "", *, each: Sequence[str] = (), takings: Takings | None = None
+) -> References:
     """Look at everything that may refer to a Secret in a namespace; empty means all of them.
+
+    Args:
+        each: the namespaces to try one by one where all at once may not be read.
+        takings: is filled with who takes what, where that is wanted.
 
     Raises:
         KubeError: the cluster cannot be asked at all.
     """
-    look = _Look(cluster, namespace)
-    named: dict[Key, list[Endpoint]] = {}
-    triggers: dict[Key, str] = {}
-    _add_ingresses(look.all(INGRESSES, Ingress), named, triggers)
-    _add_gateways(list(look.all(GATEWAYS, Gateway)), lambda: look.all(HTTP_ROUTES, HttpRoute), named, triggers)
+    look = Reader(cluster, namespace, each)
+    found = Fronts(takings)
+    for ingress in look.all(INGRESSES, Ingress):
+        add_ingress(found, ingress)
+    gateways = list(look.all(GATEWAYS, Gateway))
+    if gateways:
+        add_gateways(found, gateways, look.all(HTTP_ROUTES, HttpRoute))
+    if takings is not None:
+        _add_grants(look, takings)
     served: Mapping[Key, Served] = {}
-    loading = Replicas(look.all(PODS, Pod))
+    loading = Replicas(_noted(look.all(PODS, Pod), takings))
     if loading.pods:
         served = replicas(loading, look.all(SERVICES, Service), look.all(ENDPOINT_SLICES, EndpointSlice))
-    return References(
-        {key: tuple(dict.fromkeys(found)) for key, found in named.items()}, served, triggers, tuple(look.unread)
-    )
+    named = {key: tuple(dict.fromkeys(endpoints)) for key, endpoints in found.named.items()}
+    return References(named, served, found.triggers, tuple(look.denied))
 
 
-class _Look:
-    """Lists kinds one after the other, and notes those that may not be read."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        self.unread: list[str] = []
-
-    def all(self, resource: Resource, kind: type[T]) -> Iterator[T]:
-        try:
-            for page in self._cluster.pages(Call("list", resource, self._namespace), kind):
-                yield from page
-        except KubeError as error:
-            if error.status == 403:
-                self.unread.append(str(error))
-            elif error.status != 404:  # the API of a group that is not installed
-                raise
+def _noted(pods: Iterable[Pod], takings: Takings | None) -> Iterator[Pod]:
+    """Pass on pods one after the other, and note what each takes: they are listed once, and never kept."""
+    for pod in pods:
+        for key, taking in pod_takings(pod) if takings is not None else ():
+            assert takings is not None
+            takings.add(key, taking)
+        yield pod
 
 
-# ---------------------------------------------------------------- Ingress
-
-
-def _add_ingresses(ingresses: Iterable[Ingress], named: dict[Key, list[Endpoint]], triggers: dict[Key, str]) -> None:
-    for ingress in ingresses:
-        metadata = ingress.metadata
-        hosts = [rule.host for rule in ingress.spec.rules or () if rule.host]
-        for tls in ingress.spec.tls or ():
-            if not tls.secret_name:
-                continue
-            key = (metadata.namespace, tls.secret_name)
-            wanted = _concrete(tls.hosts or hosts, hosts)
-            named.setdefault(key, []).extend(Endpoint(host, HTTPS) for host in wanted)
-            if is_trigger(metadata):
-                triggers.setdefault(key, f"Ingress {metadata.namespace}/{metadata.name}")
-
-
-def _concrete(hosts: Iterable[str], candidates: Iterable[str]) -> list[str]:
-    """Hosts that can be asked for; a wildcard stands for the candidates one label below it."""
-    found: list[str] = []
-    for host in hosts:
-        if host.startswith("*."):
-            found += [each for each in candidates if "*" not in each and each.partition(".")[2] == host[2:]]
-        elif host:
-            found.append(host)
-    return found
-
-
-# ---------------------------------------------------------------- Gateway API
-
-
-def _add_gateways(
-    gateways: list[Gateway],
-    routes: Callable[[], Iterable[HttpRoute]],
-    named: dict[Key, list[Endpoint]],
-    triggers: dict[Key, str],
-) -> None:
-    attached = _hostnames(routes()) if gateways else {}
-    for gateway in gateways:
-        metadata = gateway.metadata
-        for listener in gateway.spec.listeners or ():
-            below = [
-                *attached.get((metadata.namespace, metadata.name, listener.name), ()),
-                *attached.get((metadata.namespace, metadata.name, ""), ()),
-            ]
-            hosts = _concrete([listener.hostname] if listener.hostname else below, below)
-            for key in _certificates(gateway, listener):
-                named.setdefault(key, []).extend(Endpoint(host, listener.port) for host in hosts)
-                if is_trigger(metadata):
-                    triggers.setdefault(key, f"Gateway {metadata.namespace}/{metadata.name}")
-
-
-def _hostnames(routes: Iterable[HttpRoute]) -> dict[tuple[str, str, str], list[str]]:
-    """The names that routes bring to a Gateway, or to one listener of it."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for route in routes:
-        for parent in route.spec.parent_refs or ():
-            key = (parent.namespace or route.metadata.namespace, parent.name, parent.section_name or "")
-            found.setdefault(key, []).extend(route.spec.hostnames or ())
-    return found
-
-
-def _certificates(gateway: Gateway, listener: Listener) -> Iterator[Key]:
-    """The Secrets of a listener that ends TLS.
-
-    One in another namespace counts only when the Gateway's own status says that the reference is allowed there.
-    """
-    if listener.tls is None or listener.tls.mode != "Terminate":
-        return
-    for reference in listener.tls.certificate_refs or ():
-        namespace = reference.namespace or gateway.metadata.namespace
-        if reference.kind != "Secret" or reference.group:
-            continue
-        if namespace == gateway.metadata.namespace or _resolved(gateway, listener.name):
-            yield (namespace, reference.name)
-
-
-def _resolved(gateway: Gateway, listener: str) -> bool:
-    return any(
-        condition.type == "ResolvedRefs" and condition.status == "True"
-        for status in gateway.status.listeners or ()
-        if status.name == listener
-        for condition in status.conditions or ()
-    )
+def _add_grants(look: Reader, takings: Takings) -> None:
+    """Where grants may not be read, or the Gateway API is not installed, what a Gateway's status says counts."""
+    refused = len(look.denied)
+    grants = list(look.all(REFERENCE_GRANTS, ReferenceGrant))
+    denied = {each.namespace for each in look.denied[refused:]}
+    if not denied:
+        takings.granted.read(look.namespace, grants)
+    elif look.each:
+        for namespace in set(look.each) - denied:
+            takings.granted.read(namespace, [each for each in grants if each.metadata.namespace == namespace])
 
 
 # ---------------------------------------------------------------- namespaces

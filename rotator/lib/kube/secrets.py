@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from cryptography.x509.oid import NameOID
-
-from rotator.core.model import Certificate, Chain, Location, Observation, Problem, ProblemKind
-from rotator.core.pem import PemError, key_facts, load, read_certificates, read_chain
+from rotator.core.adoptable import issuer_name
+from rotator.core.model import Certificate, Chain, Consumer, Location, Observation, Owner, Problem, ProblemKind, Use
+from rotator.core.pem import PemError
 from rotator.lib.kube.anchors import signed_by
-from rotator.lib.kube.objects import Metadata, Secret, TlsData
-from rotator.lib.kube.owners import owner_of
+from rotator.lib.kube.chains import facts_of, read_anchors, read_chain
+from rotator.lib.kube.consumers import PAIR, Takings
+from rotator.lib.kube.objects import Metadata, Secret, TlsData, is_ignored
+from rotator.lib.kube.owners import CERTIFICATE, owner_of, rivals_of
 from rotator.lib.kube.references import References, is_client_only
 from rotator.lib.kube.webhooks import Dependencies
 from rotator.log import logger
 
 TLS = "kubernetes.io/tls"
-IGNORE = "rotator/ignore"
 OWNER = "rotator/owner"
 _SYSTEM = ("kube-", "openshift-")
 _TEAM_LABELS = ("owner", "team", "app.kubernetes.io/part-of")
+_NOTHING = TlsData()
+_NOWHERE = Metadata()
 
 log = logger(__name__)
 
@@ -35,6 +37,7 @@ class Surroundings:
         namespaces: metadata of namespaces that could be read.
         allow_managers: globs of field managers that may have written `tls.crt`.
         labels: put on every observation.
+        takings: who takes what from a Secret, where that was looked up.
     """
 
     system: str
@@ -43,16 +46,31 @@ class Surroundings:
     dependencies: Dependencies = field(default_factory=Dependencies)
     allow_managers: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    takings: Takings | None = None
+
+    def owners(self, metadata: Metadata, key: str = CERTIFICATE) -> tuple[Owner | None, tuple[Owner, ...]]:
+        """The owner of a key of a Secret, and its rivals."""
+        asked = self.references.owners(metadata) if key == CERTIFICATE else ()
+        owner = owner_of(metadata, self.allow_managers, key) or next(iter(asked), None)
+        return owner, rivals_of(metadata, owner, asked, self.allow_managers, key) if owner else ()
+
+    def consumers(self, metadata: Metadata, keys: frozenset[str] = PAIR) -> tuple[Consumer, ...]:
+        """Who takes any of these keys of a Secret."""
+        return self.takings.of((metadata.namespace, metadata.name), keys) if self.takings else ()
+
+    def namespace(self, name: str) -> Metadata:
+        """What is said on a namespace; nothing where it could not be read."""
+        return self.namespaces.get(name, _NOWHERE)
 
 
-def location_of(system: str, namespace: str, name: str) -> Location:
-    """The place of a Secret; equal for source and target."""
-    return Location(system, f"Secret {namespace}/{name}")
+def location_of(system: str, namespace: str, name: str, key: str = CERTIFICATE) -> Location:
+    """The place of a Secret, equal for source and target; a key that no target writes is named."""
+    return Location(system, f"Secret {namespace}/{name}" + (f"#{key}" if key != CERTIFICATE else ""))
 
 
 def read(secret: Secret) -> tuple[Chain | None, Problem | None]:
     """What a Secret holds; neither a chain nor a problem when both of its keys are empty."""
-    held = secret.data or TlsData()
+    held = secret.data or _NOTHING
     if not held.certificate.strip():
         problem = Problem(ProblemKind.UNREADABLE, "tls.crt is empty though tls.key is not") if held.key else None
         return None, problem
@@ -63,25 +81,29 @@ def read(secret: Secret) -> tuple[Chain | None, Problem | None]:
 
 
 def observe(secret: Secret, around: Surroundings) -> Observation:
-    """Say what a Secret holds, who owns it, who serves it, and whether it may be adopted."""
+    """Say what a Secret holds, who owns it, who serves it, who takes it, and whether it may be adopted."""
     metadata = secret.metadata
     location = location_of(around.system, metadata.namespace, metadata.name)
     chain, problem = read(secret)
-    held = secret.data or TlsData()
+    held = secret.data or _NOTHING
     anchors = anchors_of(held, location)
-    namespace = around.namespaces.get(metadata.namespace, Metadata())
+    namespace = around.namespace(metadata.namespace)
+    owner, rivals = around.owners(metadata)
     return Observation(
         location=location,
         chain=chain,
         problem=problem,
-        key=key_facts(chain, held.key) if held.key else None,
-        owner=owner_of(metadata, around.allow_managers) or around.references.owner(metadata),
-        labels=MappingProxyType({**around.labels, **_labels(metadata, namespace, chain)}),
+        key=facts_of(chain, held.key) if held.key else None,
+        owner=owner,
+        labels=MappingProxyType({**around.labels, **labels_of(metadata, namespace, chain)}),
         anchors=anchors,
-        never_adopt=_never_adopt(metadata, chain, anchors, around),
+        never_adopt=never_adopt(metadata, chain, anchors, around),
         ignored=is_ignored(metadata) or is_ignored(namespace),
         immutable=bool(secret.immutable),
         fronts=around.references.fronts(metadata, chain),
+        use=Use.CLIENT if is_client_only(chain) else Use.SERVE,
+        consumers=around.consumers(metadata),
+        rivals=rivals,
     )
 
 
@@ -90,49 +112,42 @@ def anchors_of(held: TlsData, location: Location) -> tuple[Certificate, ...]:
     if not held.ca or not held.ca.strip():
         return ()
     try:
-        return read_certificates(held.ca)
+        return read_anchors(held.ca)
     except PemError as error:
         log.warning("ca.crt cannot be read", location=str(location), error=str(error))
         return ()
 
 
-def is_ignored(metadata: Metadata) -> bool:
-    """`rotator/ignore` as a label or an annotation, with any value but `false`."""
-    marks = {**(metadata.labels or {}), **(metadata.annotations or {})}
-    return marks.get(IGNORE, "false").lower() != "false"
-
-
 # ---------------------------------------------------------------- labels
 
 
-def _labels(metadata: Metadata, namespace: Metadata, chain: Chain | None) -> dict[str, str]:
-    own = metadata.labels or {}
-    labels = {f"label.{key}": value for key, value in own.items()}
-    labels |= {"namespace": metadata.namespace, "name": metadata.name, "kind": "Secret"}
+def labels_of(metadata: Metadata, namespace: Metadata, chain: Chain | None, kind: str = "Secret") -> dict[str, str]:
+    """What adoption rules and reports may ask of an object, and the team it belongs to."""
+    labels = {f"label.{key}": value for key, value in metadata.labels.items()} if metadata.labels else {}
+    if metadata.namespace:
+        labels["namespace"] = metadata.namespace
+    labels["name"] = metadata.name
+    labels["kind"] = kind
     if chain:
         labels["issuer"] = issuer_name(chain.leaf)
     owner = _team(metadata) or _team(namespace)
-    return {**labels, "owner": owner} if owner else labels
+    if owner:
+        labels["owner"] = owner
+    return labels
 
 
 def _team(metadata: Metadata) -> str:
-    marks = {**(metadata.annotations or {}), **(metadata.labels or {})}
-    return marks.get(OWNER) or next((marks[key] for key in _TEAM_LABELS if key in (metadata.labels or {})), "")
-
-
-def issuer_name(certificate: Certificate) -> str:
-    """The issuer's common name, or the whole name where it has none."""
-    try:
-        common = load(certificate).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError:
-        return certificate.issuer
-    return str(common[0].value) if common else certificate.issuer
+    if not metadata.labels and not metadata.annotations:
+        return ""
+    own = metadata.labels or {}
+    marks = {**(metadata.annotations or {}), **own}
+    return marks.get(OWNER) or next((own[key] for key in _TEAM_LABELS if key in own), "")
 
 
 # ---------------------------------------------------------------- adoption
 
 
-def _never_adopt(metadata: Metadata, chain: Chain | None, anchors: Sequence[Certificate], around: Surroundings) -> str:
+def never_adopt(metadata: Metadata, chain: Chain | None, anchors: Sequence[Certificate], around: Surroundings) -> str:
     """Why a Secret may only be declared; empty when it may be adopted."""
     if metadata.namespace.startswith(_SYSTEM):
         return f"the namespace {metadata.namespace} belongs to the platform"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -18,8 +18,8 @@ from msgspec import field as member
 from rotator.core.model import Chain
 from rotator.core.pem import PemError, read_certificates
 from rotator.lib.kube.cluster import Cluster
-from rotator.lib.kube.errors import Call, KubeError
-from rotator.lib.kube.objects import Metadata
+from rotator.lib.kube.objects import Metadata, is_ignored
+from rotator.lib.kube.reading import Denied, Reader
 from rotator.lib.kube.resources import (
     API_SERVICES,
     CUSTOM_RESOURCES,
@@ -33,7 +33,35 @@ INJECT = "cert-manager.io/inject-ca-from-secret"
 _SMALL_PAGE = 50
 """A definition may be a megabyte; only a few bytes of each are kept."""
 
-T = TypeVar("T")
+
+class What(NamedTuple):
+    """A kind of object, and how it is called in a sentence."""
+
+    kind: str
+    said: str
+
+
+_VALIDATING = What("ValidatingWebhookConfiguration", "webhook")
+_MUTATING = What("MutatingWebhookConfiguration", "webhook")
+_API_SERVICE = What("APIService", "APIService")
+_CONVERSION = What("CustomResourceDefinition", "conversion webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What the API server trusts there.
+
+    Attributes:
+        kind: of the object that holds it; `name` is the object's.
+        part: which of several in one object; empty where there is one.
+        content: as it stands there.
+    """
+
+    kind: str
+    name: str
+    part: str
+    content: bytes
+    ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +73,25 @@ class Dependency:
     service: Key | None
     pinned: frozenset[str]
     source: Key | None
+    bundle: Bundle | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """All of them; `unread` has a sentence for each kind that may not be read."""
+    """All of them; `denied` has each kind that may not be read."""
 
     found: tuple[Dependency, ...] = ()
-    unread: tuple[str, ...] = ()
+    denied: tuple[Denied, ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """One sentence for each kind that may not be read."""
+        return tuple(each.why for each in self.denied)
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """What the API server trusts, wherever it is told."""
+        return tuple(each.bundle for each in self.found if each.bundle)
 
     def on(self, metadata: Metadata, chain: Chain, services: frozenset[Key]) -> str:
         """Who depends on this Secret, empty when nobody does."""
@@ -75,48 +114,48 @@ def dependencies(cluster: Cluster) -> Dependencies:
     Raises:
         KubeError: the cluster cannot be asked at all.
     """
+    look = Reader(cluster)
     found: list[Dependency] = []
-    unread: list[str] = []
     for resource in (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, API_SERVICES, CUSTOM_RESOURCES):
-        try:
-            found += _of(cluster, resource)
-        except KubeError as error:
-            if error.status not in {403, 404}:
-                raise
-            unread.append(str(error))
-    return Dependencies(tuple(found), tuple(unread))
+        found += _of(look, resource)
+    return Dependencies(tuple(found), tuple(look.denied))
 
 
-def _of(cluster: Cluster, resource: Resource) -> Iterator[Dependency]:
+def _of(look: Reader, resource: Resource) -> Iterator[Dependency]:
     if resource is API_SERVICES:
-        for service in _all(cluster, resource, ApiService):
+        for service in look.all(resource, ApiService, limit=_SMALL_PAGE):
             config = ClientConfig(service.spec.ca_bundle, service.spec.service)
-            yield from _dependency("APIService", service.metadata, [config])
+            yield from _dependency(_API_SERVICE, service.metadata, [("", config)])
     elif resource is CUSTOM_RESOURCES:
-        for definition in _all(cluster, resource, CustomResource):
+        for definition in look.all(resource, CustomResource, limit=_SMALL_PAGE):
             webhook = definition.spec.conversion.webhook if definition.spec.conversion else None
-            yield from _dependency(
-                "conversion webhook", definition.metadata, [webhook.client_config if webhook else None]
-            )
+            yield from _dependency(_CONVERSION, definition.metadata, [("", webhook.client_config if webhook else None)])
     else:
-        for configuration in _all(cluster, resource, WebhookConfiguration):
+        what = _VALIDATING if resource is VALIDATING_WEBHOOKS else _MUTATING
+        for configuration in look.all(resource, WebhookConfiguration, limit=_SMALL_PAGE):
             webhooks = configuration.webhooks or ()
-            yield from _dependency("webhook", configuration.metadata, [each.client_config for each in webhooks])
+            parts = [(each.name if len(webhooks) > 1 else "", each.client_config) for each in webhooks]
+            yield from _dependency(what, configuration.metadata, parts)
 
 
-def _all(cluster: Cluster, resource: Resource, kind: type[T]) -> Iterator[T]:
-    for page in cluster.pages(Call("list", resource), kind, limit=_SMALL_PAGE):
-        yield from page
-
-
-def _dependency(what: str, metadata: Metadata, configs: Iterable[ClientConfig | None]) -> Iterator[Dependency]:
+def _dependency(
+    what: What, metadata: Metadata, configs: Iterable[tuple[str, ClientConfig | None]]
+) -> Iterator[Dependency]:
     source = (metadata.annotations or {}).get(INJECT, "").partition("/")
     injected = (source[0], source[2]) if source[2] else None
-    for config in configs:
+    for part, config in configs:
         if config is None or not (config.service or config.url):
             continue
         service = (config.service.namespace, config.service.name) if config.service else None
-        yield Dependency(f"{what} {metadata.name}", _hosts(config), service, _fingerprints(config.ca_bundle), injected)
+        content = (config.ca_bundle or b"").strip()
+        yield Dependency(
+            by=f"{what.said} {metadata.name}",
+            hosts=_hosts(config),
+            service=service,
+            pinned=_fingerprints(content),
+            source=injected,
+            bundle=Bundle(what.kind, metadata.name, part, content, is_ignored(metadata)) if content else None,
+        )
 
 
 def _hosts(config: ClientConfig) -> frozenset[str]:
@@ -127,9 +166,9 @@ def _hosts(config: ClientConfig) -> frozenset[str]:
     return frozenset({urlsplit(config.url or "").hostname or ""} - {""})
 
 
-def _fingerprints(bundle: bytes | None) -> frozenset[str]:
+def _fingerprints(bundle: bytes) -> frozenset[str]:
     try:
-        return frozenset(certificate.fingerprint for certificate in read_certificates(bundle or b""))
+        return frozenset(certificate.fingerprint for certificate in read_certificates(bundle))
     except PemError:
         return frozenset()  # such a bundle trusts nothing
 
@@ -151,6 +190,7 @@ class ClientConfig(Struct, rename="camel"):
 
 
 class Webhook(Struct, rename="camel"):
+    name: str = ""
     client_config: ClientConfig | None = None
 
 
