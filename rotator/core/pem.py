@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import re
 import warnings
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
     load_pem_private_key,
 )
 
@@ -32,7 +34,9 @@ MAX_BUNDLE_BYTES = 16 << 20
 MAX_CERTIFICATES = 2000
 _MARK = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]+)-----")
 _KEY_LABELS = {b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY", b"DSA PRIVATE KEY", b"ENCRYPTED PRIVATE KEY"}
-_CERTIFICATE_LABELS = {b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"}
+_DER = b"\x30"
+_TRUSTED = b"TRUSTED CERTIFICATE"
+CERTIFICATE_LABELS = {b"CERTIFICATE", b"X509 CERTIFICATE", _TRUSTED}
 
 _UNREADABLE = (
     ValueError,
@@ -73,12 +77,12 @@ def read_certificates(text: bytes) -> tuple[Certificate, ...]:
         PemError: there is none, or one of them is broken.
     """
     _bounded(text)
-    blocks = [block for label, block in _blocks(text) if label in _CERTIFICATE_LABELS]
-    if not blocks:
-        raise PemError(f"no CERTIFICATE block in {_described(text)}")
-    if len(blocks) > MAX_CERTIFICATES:
-        raise PemError(f"{len(blocks)} certificates are more than the {MAX_CERTIFICATES} that are read")
-    return tuple(parse_certificate(_der_of(block)) for block in blocks)
+    found = [(label, block) for label, block in blocks(text) if label in CERTIFICATE_LABELS]
+    if not found:
+        raise PemError(f"no CERTIFICATE block in {described(text)}")
+    if len(found) > MAX_CERTIFICATES:
+        raise PemError(f"{len(found)} certificates are more than the {MAX_CERTIFICATES} that are read")
+    return tuple(read_block(label, block) for label, block in found)
 
 
 def read_anchors(text: bytes) -> tuple[tuple[Certificate, ...], int]:
@@ -91,22 +95,22 @@ def read_anchors(text: bytes) -> tuple[tuple[Certificate, ...], int]:
         raise PemError(f"{len(text)} bytes are more than the {MAX_BUNDLE_BYTES} that are read")
     found: dict[str, Certificate] = {}
     skipped = 0
-    for label, block in _blocks(text):
-        if label not in _CERTIFICATE_LABELS:
+    for label, block in blocks(text):
+        if label not in CERTIFICATE_LABELS:
             continue
         try:
-            certificate = parse_certificate(_der_of(block))
+            certificate = read_block(label, block)
         except PemError:
             skipped += 1
         else:
             found[certificate.fingerprint] = certificate
     if not found:
         broken = f" ({skipped} that cannot be read)" if skipped else ""
-        raise PemError(f"no CERTIFICATE block in {_described(text)}{broken}")
+        raise PemError(f"no CERTIFICATE block in {described(text)}{broken}")
     return tuple(found.values()), skipped
 
 
-def _blocks(text: bytes) -> list[tuple[bytes, bytes]]:
+def blocks(text: bytes) -> list[tuple[bytes, bytes]]:
     """Each PEM block with its label, in one pass: a pattern over whole blocks takes minutes on hostile text.
 
     Raises:
@@ -127,11 +131,34 @@ def _blocks(text: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _der_of(block: bytes) -> bytes:
+def read_block(label: bytes, block: bytes) -> Certificate:
+    """Read one block of `blocks` that is labelled as a certificate.
+
+    Raises:
+        PemError: it is none.
+    """
     try:
-        return x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
+        if label == _TRUSTED:
+            der = _without_trust(_base64_of(block))
+        else:
+            der = x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
     except _UNREADABLE as error:
-        raise PemError(f"a CERTIFICATE block cannot be read: {error}") from error
+        why = str(error).partition(" See ")[0].rstrip(".")  # the library's text leads to its own web site
+        raise PemError(f"a CERTIFICATE block cannot be read: {why}") from error
+    return parse_certificate(der)
+
+
+def _base64_of(block: bytes) -> bytes:
+    return binascii.a2b_base64(b"".join(block.split(b"-----")[2].split()))
+
+
+def _without_trust(der: bytes) -> bytes:
+    """OpenSSL's TRUSTED CERTIFICATE is one with what it is trusted for behind it (openssl-x509(1), `-trustout`)."""
+    if der[1:2] == b"\x82":
+        return der[: 4 + int.from_bytes(der[2:4], "big")]
+    if der[1:2] == b"\x81":
+        return der[: 3 + der[2]]
+    return der
 
 
 def _bounded(text: bytes) -> None:
@@ -139,7 +166,8 @@ def _bounded(text: bytes) -> None:
         raise PemError(f"{len(text)} bytes are more than the {MAX_PEM_BYTES} that are read")
 
 
-def _described(text: bytes) -> str:
+def described(text: bytes) -> str:
+    """What a text that should be PEM looks like, as words for an error."""
     start = text.lstrip()[:64].lower()
     if not start:
         return "an empty text"
@@ -309,12 +337,12 @@ def read_key(text: bytes) -> bytes:
 
 def _key_block(text: bytes) -> bytes:
     _bounded(text)
-    blocks = [(label, block) for label, block in _blocks(text) if label in _KEY_LABELS]
-    if not blocks:
+    found = [(label, block) for label, block in blocks(text) if label in _KEY_LABELS]
+    if not found:
         raise PemError("no private key in it")
-    if len(blocks) > 1:
-        raise PemError(f"{len(blocks)} private keys in it; one is expected")
-    label, block = blocks[0]
+    if len(found) > 1:
+        raise PemError(f"{len(found)} private keys in it; one is expected")
+    label, block = found[0]
     if label.startswith(b"ENCRYPTED") or b"ENCRYPTED" in block[:200]:  # the second is OpenSSL's old way
         raise PemError("the private key is encrypted; rotator reads unencrypted keys")
     return block
@@ -323,6 +351,8 @@ def _key_block(text: bytes) -> bytes:
 def _load_key(text: bytes, *, check: bool = True) -> PrivateKeyTypes:
     """Load a key; `check` false skips RSA's costly self-test, for places that only ask whose key it is."""
     try:
+        if text[:1] == _DER:
+            return load_der_private_key(text, password=None, unsafe_skip_rsa_key_validation=not check)
         return load_pem_private_key(text, password=None, unsafe_skip_rsa_key_validation=not check)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # The library's text may describe the input; a key's parse error must not.
@@ -334,13 +364,18 @@ def key_pem(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def key_spki(key: bytes) -> str:
-    """SHA-256 (hex) of the public part of a private key in PEM.
+def key_spki(key: bytes, *, check: bool = True) -> str:
+    """SHA-256 (hex) of the public part of one private key in PEM or DER; `check` false skips RSA's costly self-test.
 
     Raises:
         PemError: the key cannot be read.
     """
-    return _spki(_load_key(key).public_key())
+    return _spki(_load_key(key, check=check).public_key())
+
+
+def public_spki(key: PrivateKeyTypes) -> str:
+    """SHA-256 (hex) of the public part of a key that the library has read."""
+    return _spki(key.public_key())
 
 
 def key_matches(chain: Chain, key: bytes) -> bool:

@@ -1,0 +1,103 @@
+"""Which certificates of one file belong together: a chain, what is trusted, or several leaves in one bag."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rotator.core.model import Certificate, Use
+
+_SERVER_AUTH, _CLIENT_AUTH, _ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
+_LONGEST_PATH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Certificates that belong together; `position` is the place of the first in the file, from 0."""
+
+    position: int
+    certificates: tuple[Certificate, ...]
+    use: Use
+
+
+def groups(found: Sequence[Certificate], keys: Collection[str] = ()) -> tuple[Group, ...]:
+    """Sort the certificates of one file.
+
+    CA certificates without a key of their own are what somebody trusts. One leaf makes one chain, in the order found:
+    a wrong order is the file's. Several leaves are a bag, each with the issuers that are there too; but where the only
+    key belongs to the first, the file is that leaf's, and the others are superfluous in its chain.
+
+    Args:
+        keys: digests of the public parts of the private keys that came with them.
+    """
+    if not found:
+        return ()
+    leaves = _leaves(found)
+    if not leaves:
+        kept = any(one.spki and one.spki in keys for one in found)
+        return (Group(0, tuple(found), Use.SERVE if kept else Use.TRUST),)
+    if len(leaves) == 1:
+        return (Group(0, tuple(found), use_of(*leaves.values())),)
+    if len(keys) == 1 and found[0].spki in keys:
+        return (Group(0, tuple(found), use_of(found[0])),)
+    return tuple(bag(found))
+
+
+def bag(found: Sequence[Certificate]) -> Iterator[Group]:
+    """Each leaf with its issuers, and then, as what is trusted, what no leaf needs."""
+    leaves, issuers = _leaves(found), _by_subject(found)
+    used: set[str] = set()
+    for position, leaf in leaves.items():
+        path = _path(leaf, issuers)
+        used.update(one.fingerprint for one in path)
+        yield Group(position, path, use_of(leaf))
+    rest = {position: one for position, one in enumerate(found) if one.fingerprint not in used}
+    if rest:
+        yield Group(min(rest), tuple(rest.values()), Use.TRUST)
+
+
+def _leaves(found: Sequence[Certificate]) -> Mapping[int, Certificate]:
+    """What is no CA, each once, by position; a self-signed one beside CA certificates is an old root, for version 1
+    cannot say CA."""
+    trusted = any(one.is_ca for one in found)
+    issuers = {one.issuer for one in found if one.issuer != one.subject}
+    leaves: dict[str, tuple[int, Certificate]] = {}
+    for position, one in enumerate(found):
+        is_issuer = one.subject in issuers or (trusted and one.self_signed)
+        if not (one.is_ca or is_issuer):
+            leaves.setdefault(one.fingerprint, (position, one))
+    return dict(leaves.values())
+
+
+def path_from(leaf: Certificate, found: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """The leaf and, as far as they are there, its issuers up to the root; told by name and key id, not verified."""
+    return _path(leaf, _by_subject(found))
+
+
+def _path(leaf: Certificate, issuers: Mapping[str, Sequence[Certificate]]) -> tuple[Certificate, ...]:
+    path = {leaf.fingerprint: leaf}
+    last = leaf
+    while len(path) < _LONGEST_PATH and not last.self_signed:
+        above = next((one for one in issuers.get(last.issuer, ()) if _may_issue(one, last)), None)
+        if above is None or above.fingerprint in path:
+            break
+        path[above.fingerprint] = last = above
+    return tuple(path.values())
+
+
+def _by_subject(found: Sequence[Certificate]) -> Mapping[str, Sequence[Certificate]]:
+    by_subject: dict[str, list[Certificate]] = {}
+    for one in found:
+        by_subject.setdefault(one.subject, []).append(one)
+    return by_subject
+
+
+def _may_issue(issuer: Certificate, certificate: Certificate) -> bool:
+    ids = (issuer.subject_key_id, certificate.authority_key_id)
+    return not all(ids) or ids[0] == ids[1]
+
+
+def use_of(leaf: Certificate) -> Use:
+    """What a leaf is there for: clients only where its extended key usage says so (RFC 5280, 4.2.1.12)."""
+    usages = set(leaf.extended_key_usages)
+    return Use.CLIENT if _CLIENT_AUTH in usages and not usages & {_SERVER_AUTH, _ANY_USAGE} else Use.SERVE
