@@ -40,17 +40,19 @@ async def _negotiate(wire: Wire, name: str, namespace: str) -> None:
 
 @dataclass(slots=True)
 class _Element:
-    """A child of the stream, and what stands directly below it; names with their namespaces."""
+    """A child of the stream, what stands directly below it, and the text in that; names with their namespaces."""
 
     name: str
     children: list[str] = field(default_factory=list)
+    text: str = ""
 
 
 def _refusal(said: _Element) -> str:
     if said.name == _FEATURES:
         return "it does not offer STARTTLS"
     if said.name == _ERROR and said.children:
-        return f"it ended the stream with {_local(said.children[0])}"
+        words = f": {shown(said.text.encode())}" if said.text else ""
+        return f"it ended the stream with {_local(said.children[0])}{words}"
     return f"it answered with {_local(said.name)}"
 
 
@@ -73,6 +75,7 @@ class _Stream:
         self._parser = expat.ParserCreate("UTF-8", " ")
         self._parser.StartElementHandler = self._begins
         self._parser.EndElementHandler = self._ends
+        self._parser.CharacterDataHandler = self._text
         self._parser.StartDoctypeDeclHandler = self._doctype
         # Newer expat puts off a tag that came in pieces; a peer that waits for our answer would wait for ever.
         getattr(self._parser, "SetReparseDeferralEnabled", bool)(False)
@@ -116,6 +119,10 @@ class _Stream:
             raise StartTlsRefused("it closed the stream")
         if self._depth == 1:
             self._complete = self._open
+
+    def _text(self, text: str) -> None:
+        if self._depth == 3 and self._open is not None:
+            self._open.text += text
 
     def _doctype(self, *_: object) -> None:
         raise StartTlsRefused("it sent a document type, which XMPP forbids")
