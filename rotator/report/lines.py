@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from rotator.core.audit import Line
 from rotator.report.words import day, kind_of
+
+_COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,+\\])+)")  # in the form of RFC 4514
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def common_name(distinguished: str) -> str:
+    """The common name in a distinguished name, or the whole where it has none."""
+    found = _COMMON_NAME.search(distinguished)
+    return _ESCAPED.sub(r"\1", found[1]) if found else distinguished
 
 
 def team(line: Line) -> str:
