@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from rotator.core.csr import general_name
 from rotator.core.model import Bundle, Certificate, Chain, KeySpec
@@ -78,6 +78,7 @@ class Shape:
     without_san: bool = False
     scts: int = 0
     permitted: tuple[str, ...] = ()
+    issuer_url: str = ""
 
 
 class Authority:
@@ -131,6 +132,7 @@ class Authority:
         without_aki: bool = False,
         without_san: bool = False,
         scts: int = 0,
+        issuer_url: str = "",
     ) -> Bundle:
         """Make a key and a certificate for it: leaf first, with the intermediates, the root left out.
 
@@ -138,6 +140,7 @@ class Authority:
             eku: of `server`, `client`, `code`, `any`; empty leaves the extension out.
             subject: the common name; None takes the first name, empty text makes an empty subject.
             scts: how many (forged) signed certificate timestamps to embed.
+            issuer_url: where it says that its issuer's certificate can be fetched.
         """
         shape = Shape(
             ca=ca,
@@ -147,6 +150,7 @@ class Authority:
             without_aki=without_aki,
             without_san=without_san,
             scts=scts,
+            issuer_url=issuer_url,
         )
         private = private_key(key)
         leaf = _signed(names, shape, private.public_key(), not_before, not_after, self._private, self.certificate)
@@ -231,6 +235,10 @@ def _extensions(
         found.append((x509.ExtendedKeyUsage([_USAGES[usage] for usage in shape.eku]), False))
     if shape.permitted:
         found.append((x509.NameConstraints([x509.DNSName(name) for name in shape.permitted], None), True))
+    if shape.issuer_url:
+        where = x509.UniformResourceIdentifier(shape.issuer_url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
+        found.append((x509.AuthorityInformationAccess([access]), False))
     if shape.scts:
         found.append((x509.UnrecognizedExtension(_SCT_LIST, _sct_list(shape.scts)), False))
     return found

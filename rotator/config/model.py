@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from rotator.config.values import Hold, IssuerNames, Key, Label, Names, ServedAt, Trust, Window, Workloads
+from rotator.config.values import (
+    Hold,
+    IssuerNames,
+    Key,
+    Label,
+    Names,
+    RuleId,
+    ServedAt,
+    Trust,
+    Window,
+    Workloads,
+)
 from rotator.core.model import KeySpec, Mode, Severity
 from rotator.lib.endpoint import parse_endpoint
 from rotator.settings import Duration, SecretRef
@@ -81,6 +92,33 @@ class Heartbeat(Section):
     """An outside watcher that is pinged after each complete look, and alerts when the pings stop."""
 
     url: SecretRef = Field(description="The address to ping, as a reference: whoever knows it can keep it quiet.")
+
+
+class Revocation(Section):
+    """Whether and how CAs are asked if they have revoked what is found: the CRL first, then OCSP."""
+
+    ask: bool = Field(default=False, description="Ask at all; certificates name the addresses that are asked.")
+    allow_internal: tuple[str, ...] = Field(
+        default=(), description="Internal hosts and networks that may be asked, for a CA of one's own."
+    )
+
+
+class Scan(Section):
+    """How `rotator scan` judges."""
+
+    expiring_within: Duration | None = Field(
+        default=None, gt=timedelta(0), description="What ends within this is an error, whatever its lifetime."
+    )
+    scts: int | None = Field(
+        default=None, ge=0, le=20, description="Timestamps that a public certificate needs; without it by lifetime."
+    )
+    severities: dict[RuleId, Severity] = Field(default={}, description="By rule, instead of the rule's own severity.")
+    ignore: tuple[RuleId, ...] = Field(default=(), description="Rules that are not asked.")
+    only: tuple[RuleId, ...] = Field(default=(), description="Ask these rules alone.")
+    baseline: str = Field(default="", description="A file of findings that are known and accepted, each until a day.")
+    ca: tuple[str, ...] = Field(default=(), description="Files with roots that clients trust beside the system's.")
+    revocation: Revocation = Field(default=Revocation(), description="Ask CAs whether they have revoked it.")
+    caa: bool = Field(default=False, description="Ask DNS whether each name allows the CA that issued for it.")
 
 
 # ---------------------------------------------------------------- what the entries of a group share
@@ -216,5 +254,6 @@ class File(Section):
     alerts: Annotated[Literal["none"] | dict[Label, Entry], BeforeValidator(_nothing_is_empty)] = Field(
         default={}, description="Who is told, and `heartbeat`; `none` when nobody is to be."
     )
+    scan: Scan = Field(default=Scan(), description="How the audit judges.")
     web: Web = Field(default=Web(), description="Health, metrics and status page.")
     log: Log = Field(default=Log(), description="What is logged.")

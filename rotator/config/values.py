@@ -13,6 +13,7 @@ from rotator.config.mistakes import unknown_key
 from rotator.core.csr import is_address
 from rotator.core.model import Endpoint, KeySpec, MaintenanceWindow, TrustKind, TrustSpec
 from rotator.core.reasons import Reason
+from rotator.core.rules.catalogue import rule_id
 from rotator.core.trust import plain_name
 from rotator.core.validate import HOLDS
 from rotator.lib.endpoint import is_dns_name, parse_endpoint
@@ -96,6 +97,9 @@ def _read_workload(value: str) -> str:
         raise ValueError(f"{value!r} is no workload; write its kind and name, like Deployment/checkout")
     return value
 
+
+RuleId = Annotated[str, AfterValidator(rule_id)]
+"""A rule of the audit, by its id or its name."""
 
 Label = Annotated[str, AfterValidator(_read_label), WithJsonSchema({"type": "string", "pattern": _LABEL.pattern})]
 """What people call a thing: it is a key in the state, in logs and in URLs, so without spaces."""

@@ -69,6 +69,11 @@ def path_root(chain: Chain, roots: Sequence[Certificate], at: datetime) -> Certi
     return None if isinstance(found, str) else found[-1]
 
 
+def path_of(chain: Chain, roots: Sequence[Certificate], at: datetime) -> Path | str:
+    """From the leaf to a trusted root at that moment, whatever its names; or why there is no path, in a clause."""
+    return _path(chain, roots, at, ())
+
+
 def covers(presented: Iterable[str], name: str) -> bool:
     """Whether a client that asks for `name` takes a certificate with these names (RFC 9525, 6.3).
 

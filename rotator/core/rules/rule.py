@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity, Use
+from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,26 @@ class ChainFacts:
     """What rules about a chain may look at; the same wherever the chain is found, so it is judged once.
 
     Attributes:
-        roots: what clients trust: the system's store and what the operator added.
-        public: those of the roots that browsers trust, by the system's store; the web's rules hold below them alone.
-        anchors: the `ca.crt` beside it.
-        revocation, caa: None where nobody was asked. `caa` has the answer of each name.
+        path: from the leaf to the root that vouches for it, now or at its last moment; empty where there is none.
+        refusal: why there is none, in a clause.
+        public: its root is one of the system's store, so that the web's rules (CA/B Forum, CT, CAA) hold for it.
+        trust: False where nothing is known of what clients trust, so that nothing can be told of it.
+        revocation, caa: None and empty where nobody was asked; `caa` has the answer for each name.
     """
 
     chain: Chain
     now: datetime
-    use: Use = Use.SERVE
-    roots: tuple[Certificate, ...] = ()
-    public: tuple[Certificate, ...] = ()
-    anchors: tuple[Certificate, ...] = ()
+    path: tuple[Certificate, ...] = ()
+    refusal: str = ""
+    public: bool = False
+    trust: bool = True
     revocation: Revocation | None = None
     caa: Mapping[str, Caa] = field(default_factory=lambda: MappingProxyType({}))
     thresholds: Thresholds = Thresholds()
+
+    @property
+    def leaf(self) -> Certificate:
+        return self.chain.leaf
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""An audit as it goes: each observation becomes a line, or something that could not be seen, and is forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from types import MappingProxyType
+
+from rotator.audit.auditor import Auditor
+from rotator.audit.lookups import Lookups
+from rotator.audit.whole import is_unseen, unseen_of
+from rotator.core.audit import Line, Summary, Unseen
+from rotator.core.model import Observation, Severity
+from rotator.errors import SourceError
+from rotator.ports import Source
+
+
+def observed(sources: Iterable[Source]) -> Iterator[Observation | Unseen]:
+    """What the sources see, one after the other; one that cannot be looked at hides nothing of the others."""
+    for source in sources:
+        try:
+            yield from source.observe()
+        except SourceError as error:
+            yield Unseen(source.name, str(error).removeprefix(f"{source.name}: ").removeprefix("source "))
+
+
+def audited(seen: Iterable[Observation | Unseen], auditor: Auditor, lookups: Lookups | None) -> Iterator[Line | Unseen]:
+    """What the rules say of each place, as it is seen; where CAs or DNS are asked, when they have answered."""
+    unseen: list[Unseen] = []
+    looked = _looked_at(seen, unseen)
+    if lookups is None:
+        for observation in looked:
+            yield from _drained(unseen)
+            yield auditor.line(observation)
+    else:
+        for observation, asked in lookups.asked(looked):
+            yield from _drained(unseen)
+            yield auditor.line(observation, asked)
+    yield from _drained(unseen)
+
+
+def _looked_at(seen: Iterable[Observation | Unseen], unseen: list[Unseen]) -> Iterator[Observation]:
+    for one in seen:
+        if isinstance(one, Unseen):
+            unseen.append(one)
+        elif is_unseen(one):
+            unseen.append(unseen_of(one))
+        else:
+            yield one
+
+
+def _drained(unseen: list[Unseen]) -> Iterator[Unseen]:
+    while unseen:
+        yield unseen.pop(0)
+
+
+class Tally:
+    """Counts what goes by, for whoever keeps nothing."""
+
+    def __init__(self) -> None:
+        self.places = 0
+        self.unseen = 0
+        self.excused = 0
+        self._findings: Counter[Severity] = Counter()
+
+    def count(self, one: Line | Unseen) -> None:
+        """A line, or what could not be looked at."""
+        if isinstance(one, Unseen):
+            self.unseen += 1
+            return
+        self.places += 1
+        self.excused += len(one.excused)
+        self._findings.update(finding.severity for finding in one.findings)
+
+    def compared(self, severity: Severity, *, excused: bool) -> None:
+        """What comparing places told."""
+        if excused:
+            self.excused += 1
+        else:
+            self._findings[severity] += 1
+
+    def summary(self, auditor: Auditor) -> Summary:
+        counts = MappingProxyType({severity: self._findings[severity] for severity in reversed(Severity)})
+        return Summary(auditor.now, self.places, self.unseen, self.excused, counts)

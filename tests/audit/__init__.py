@@ -1,0 +1,1 @@
+"""The audit: lines as they come, places compared at the end."""
