@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+_PIECE = 1 << 18
 
 
 class Unfit(Exception):  # noqa: N818 - reads as what happened
@@ -14,17 +17,39 @@ class Unfit(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a file holds (it may be a key), and its permission bits."""
+    """What a file holds (it may be a key), its permission bits, and which file it is, whatever leads to it.
+
+    Attributes:
+        whole: false where only the beginning was read.
+    """
 
     content: bytes = field(repr=False)
     mode: int
+    identity: tuple[int, int] = (0, 0)
+    whole: bool = True
 
 
-def read(path: Path, *, most: int) -> Text:
+def read(path: str | Path, *, most: int) -> Text:
     """Read one regular file of at most so many bytes.
 
     Raises:
         Unfit: it is a pipe, a device, a folder, or larger.
+        OSError: it cannot be read.
+    """
+    text = read_if(path, lambda head: most, head=min(most, _PIECE))
+    assert text is not None
+    return text
+
+
+def read_if(path: str | Path, wanted: Callable[[bytes], int | None], *, head: int, cut: bool = False) -> Text | None:
+    """Read the first bytes of a regular file, and the others only if they are wanted.
+
+    Args:
+        wanted: told the first bytes, says how many bytes the file may have at most to be read whole; None leaves it.
+        cut: of a larger file give as much as is wanted, instead of raising.
+
+    Raises:
+        Unfit: it is a pipe, a device, a folder, or larger than wanted.
         OSError: it cannot be read.
     """
     # Without O_NONBLOCK opening a pipe waits for its writer.
@@ -33,11 +58,18 @@ def read(path: Path, *, most: int) -> Text:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unfit("it is no regular file")
-        content = b""
-        while len(content) <= most and (chunk := os.read(descriptor, most + 1 - len(content))):
-            content += chunk
+        content = os.read(descriptor, head)
+        most = wanted(content)
+        if most is None:
+            return None
+        pieces = [content]
+        length = len(content)
+        while length <= most and (piece := os.read(descriptor, min(most + 1 - length, _PIECE))):
+            pieces.append(piece)
+            length += len(piece)
     finally:
         os.close(descriptor)
-    if len(content) > most:
+    whole = length <= most
+    if not (whole or cut):
         raise Unfit(f"it is larger than {most >> 20} MiB")
-    return Text(content, stat.S_IMODE(status.st_mode))
+    return Text(b"".join(pieces), stat.S_IMODE(status.st_mode), (status.st_dev, status.st_ino), whole)

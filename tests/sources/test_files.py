@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import ValidationError
 
 from rotator.core.csr import make_csr
-from rotator.core.model import Bundle, KeyFacts, Observation, ProblemKind
+from rotator.core.model import Bundle, Chain, KeyFacts, Observation, ProblemKind
 from rotator.core.pem import certificate_pem, chain_pem
 from rotator.errors import SourceError
 from rotator.lib import generations
@@ -160,6 +160,7 @@ class TestWhatIsTold:
             "folder": "services",
             "name": "shop.example.com",
             "issuer": "Services CA",
+            "format": "pem",
         }
 
     @pytest.mark.parametrize("stem", ["fullchain", "tls", "cert"])
@@ -287,10 +288,12 @@ class TestBadFiles:
         assert good.chain == shop.chain
 
     def test_der_under_a_pem_name(self, tmp_path: Path, shop: Bundle) -> None:
-        """Said as what it is."""
+        """Read as what it is, and never adopted: it would come back as PEM."""
         (tmp_path / "shop.pem").write_bytes(shop.chain.leaf.der)
+        seen = one(tmp_path / "shop.pem")
 
-        assert "look like DER" in problem(one(tmp_path / "shop.pem"))
+        assert seen.chain == Chain(shop.chain.certificates[:1])
+        assert "format der" in seen.never_adopt
 
     @pytest.mark.parametrize(("line_end", "mark"), [(b"\r\n", b""), (b"\n", b"\xef\xbb\xbf")], ids=["crlf", "bom"])
     def test_what_editors_do_to_pem(self, tmp_path: Path, shop: Bundle, line_end: bytes, mark: bytes) -> None:

@@ -1,5 +1,6 @@
-"""Source `files`: certificates in PEM files of this machine."""
+"""Source `files`: certificates in files of this machine, in every format that keystores have."""
 
-from rotator.sources.files.source import FilesSettings, FilesSource
+from rotator.sources.files.settings import FilesSettings
+from rotator.sources.files.source import FilesSource
 
 __all__ = ["FilesSettings", "FilesSource"]

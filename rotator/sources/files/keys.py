@@ -8,22 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rotator.core.model import Chain, KeyFacts
-from rotator.core.pem import MAX_PEM_BYTES, PemError, key_facts, key_spki, read_key
-from rotator.lib.plainfile import Text, Unfit, read
+from rotator.core.pem import MAX_PEM_BYTES
+from rotator.lib.keystore import HeldKey, held_keys
+from rotator.lib.plainfile import Unfit, read
 
 _MOST_FILES = 2000
 """Looked through in one folder; beyond that only the usual names are tried."""
 
-_SUFFIXES = (".key", ".pem")
-_MARK = b"PRIVATE KEY-----"
+_SUFFIXES = (".key", ".pem", ".der")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """Where a key lies, and what may be said of it."""
+    """Where a key lies, and what may be said of it.
+
+    Attributes:
+        closed: why rotator could not put a new key in its place as it is; empty when it could.
+    """
 
     path: Path
     facts: KeyFacts
+    closed: str = ""
 
 
 class Keys:
@@ -32,16 +37,15 @@ class Keys:
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, FoundKey]] = {}
 
-    def find(self, path: Path, text: Text, chain: Chain) -> FoundKey | None:
-        """The key of a certificate file: in the file itself, under a usual name, or anywhere in its folder.
+    def find(self, path: Path, chain: Chain, *, fitting: bool = False) -> FoundKey | None:
+        """The key of a certificate file: under a usual name, or anywhere in its folder.
 
-        Where none belongs to it but one has its name, that one: a mismatched pair is worth knowing.
+        Where none belongs to it but one has its name, that one, unless it has to be `fitting`: a mismatched pair is
+        worth knowing.
         """
-        if _MARK in text.content:
-            return FoundKey(path, key_facts(chain, text.content, text.mode))
-        named = [found for candidate in _usual(path) if (found := _look(candidate, chain))]
-        fitting = next((found for found in named if found.facts.matches), None)
-        return fitting or self._in_folder(path.parent, chain) or next(iter(named), None)
+        named = [found for candidate in _usual(path) if (found := look_at(candidate, chain))]
+        own = next((found for found in named if found.facts.matches), None) or self._in_folder(path.parent, chain)
+        return own or (None if fitting else next(iter(named), None))
 
     def _in_folder(self, folder: Path, chain: Chain) -> FoundKey | None:
         if folder not in self._folders:
@@ -60,14 +64,25 @@ def _usual(path: Path) -> Iterator[Path]:
         yield path.parent.with_name("private") / f"{stem}.key"  # Debian's /etc/ssl
 
 
-def _look(path: Path, chain: Chain) -> FoundKey | None:
+def look_at(path: Path, chain: Chain) -> FoundKey | None:
+    """What one file says of the key of a chain; None where there is no such file, or nothing in it."""
     try:
         text = read(path, most=MAX_PEM_BYTES)
     except FileNotFoundError:
         return None
     except (OSError, Unfit):
         return FoundKey(path, KeyFacts())  # it is there, and its content is closed to us
-    return FoundKey(path, key_facts(chain, text.content, text.mode)) if text.content.strip() else None
+    if not text.content.strip():
+        return None
+    keys = held_keys(text.content) or (HeldKey(),)
+    best = next((key for key in keys if key.spki and key.spki == chain.spki), keys[0])
+    return FoundKey(path, best.facts(chain, text.mode), _closed(best))
+
+
+def _closed(key: HeldKey) -> str:
+    if key.encrypted:
+        return "its key is encrypted, and rotator writes keys unencrypted"
+    return "its key is in a DER file, and rotator writes PEM" if key.der else ""
 
 
 def _keys_of(folder: Path) -> Iterator[FoundKey]:
@@ -75,7 +90,8 @@ def _keys_of(folder: Path) -> Iterator[FoundKey]:
     with contextlib.suppress(OSError):  # that the folder cannot be listed was said when its files were looked for
         candidates = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
         for path in candidates[:_MOST_FILES]:
-            with contextlib.suppress(OSError, Unfit, PemError):
+            with contextlib.suppress(OSError, Unfit):
                 text = read(path, most=MAX_PEM_BYTES)
-                if _MARK in text.content:
-                    yield FoundKey(path, KeyFacts(key_spki(read_key(text.content)), True, text.mode))
+                for key in held_keys(text.content):
+                    if key.spki:
+                        yield FoundKey(path, KeyFacts(key.spki, True, text.mode), _closed(key))
