@@ -14,8 +14,10 @@ from rotator.core.pem import chain_pem
 from rotator.ports import Source
 from rotator.sources.endpoints import EndpointsSettings, EndpointsSource
 from rotator.sources.files import FilesSettings, FilesSource
+from rotator.sources.vault import VaultSource, VaultSourceSettings
 from tests.issuers.asking import real_clock
 from tests.lib.tls_peers import peer, server_context, silent, tls
+from tests.servers.openbao import OpenBao, new_kv_mount
 
 
 def _files(request: pytest.FixtureRequest) -> SourceSubject:
@@ -73,9 +75,39 @@ def _endpoints(request: pytest.FixtureRequest) -> SourceSubject:
     )
 
 
+def _vault(request: pytest.FixtureRequest) -> SourceSubject:
+    server: OpenBao = request.getfixturevalue("openbao")
+    stack = contextlib.ExitStack()
+    request.addfinalizer(stack.close)
+    kv = stack.enter_context(new_kv_mount(server))
+    rights = {f"{kv.mount}/metadata/": ["list"], f"{kv.mount}/data/*": ["read"]}
+    request.getfixturevalue("monkeypatch").setenv("VAULT_TOKEN", server.new_token(rights))
+
+    def build() -> Source:
+        given = {"url": server.url, "auth": {"token": "${env:VAULT_TOKEN}"}, "paths": [kv.mount]}
+        return VaultSource("bao", VaultSourceSettings.model_validate(given), real_clock())
+
+    def put(name: str, bundle: Bundle) -> None:
+        kv.put(name, {"certificate": chain_pem(bundle.chain).decode(), "private_key": bundle.key.decode()})
+
+    def state() -> object:
+        names = server.expect("LIST", f"{kv.mount}/metadata/")["data"]["keys"]
+        return {name: server.expect("GET", f"{kv.mount}/metadata/{name}")["data"] for name in names}
+
+    return SourceSubject(
+        build=build,
+        put=put,
+        spoil=lambda name: kv.put(name, {"certificate": "-----BEGIN CERTIFICATE-----\nAAAA\n"}),
+        remove=kv.delete,
+        close=lambda: kv.put("closed/folder", {"note": "not for everybody"}),
+        state=state,
+    )
+
+
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], SourceSubject]] = {
     "files": _files,
     "endpoints": _endpoints,
+    "vault": _vault,
 }
 
 

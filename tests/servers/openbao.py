@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -140,6 +141,39 @@ def openbao() -> OpenBao:
     need("bao")
     run = current()
     return _from_address(run.shared("openbao", _start), run.owner)
+
+
+@dataclass(frozen=True, slots=True)
+class KvMount:
+    """Secrets of the test's own inside OpenBao."""
+
+    server: OpenBao
+    mount: str
+    version: int
+
+    def put(self, path: str, value: Mapping[str, object], **marks: str) -> None:
+        """Write a secret; `marks` become its custom metadata, which only version 2 has."""
+        if self.version == 1:
+            self.server.expect("POST", f"{self.mount}/{quote(path)}", value)
+            return
+        self.server.expect("POST", f"{self.mount}/data/{quote(path)}", {"data": value})
+        if marks:
+            self.server.expect("POST", f"{self.mount}/metadata/{quote(path)}", {"custom_metadata": marks})
+
+    def delete(self, path: str) -> None:
+        """Delete a secret; version 2 keeps its older versions."""
+        self.server.expect("DELETE", f"{self.mount}/data/{path}" if self.version == 2 else f"{self.mount}/{path}")
+
+
+@contextlib.contextmanager
+def new_kv_mount(server: OpenBao, *, version: int = 2) -> Iterator[KvMount]:
+    """Make an empty KV mount; it is removed at the end."""
+    mount = f"kv-{uuid.uuid4().hex[:12]}"
+    server.expect("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}})
+    try:
+        yield KvMount(server, mount, version)
+    finally:
+        server.request("DELETE", f"sys/mounts/{mount}")
 
 
 @contextlib.contextmanager
