@@ -3,41 +3,63 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from rotator.core.audit import Audit, Line, place_of
-from rotator.core.findings import RULES
-from rotator.core.model import Location, Severity
+from rotator.core.model import Action, Finding, Severity
+from rotator.core.rules.rule import Rule
+from rotator.report.audit_json import NO_RULES
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
-from rotator.report.words import count, day, kind_of, left
+from rotator.report.groups import GroupBy, alike, grouped, named
+from rotator.report.lines import names, renewed
+from rotator.report.plain import visible
+from rotator.report.words import count, day, left
 
 _LONG_FOLDER = 12
+_SHOWN = 2
+"""Places that are named of those that are alike."""
 
 
-def audit(one: Audit) -> RenderableType:
-    """Every place, then the findings with their remedies, then the count."""
+def audit(one: Audit, group_by: GroupBy | None = None, rules: Mapping[str, Rule] = NO_RULES) -> RenderableType:
+    """Every place, the findings rule by rule with what to do, what rotator would do, then the count.
+
+    Places that hold the same certificate, and of which the same is said, share a row where they are many.
+    """
+    places = _Places(one.lines)
     parts: list[RenderableType] = []
-    short = len({line.observation.location.system for line in one.lines if not line.observation.endpoint}) <= 1
-    places = {line.observation.location: place_of(line.observation, short=short) for line in one.lines}
-    if one.lines:
-        folder = _folder(places.values())
-        if folder:
-            parts += [Text(f"Files are below {folder}"), ""]
-        managed = any(line.decision or line.unmanaged for line in one.lines)
-        rows = grid("ENDS", "LEFT", "NAMES", "WHERE", "RENEWED" if managed else "DUE", right=("LEFT",))
-        for line in one.lines:
-            renewed = _renewed(line) if managed else day(line.due)
-            where = places[line.observation.location].removeprefix(folder)
-            rows.add_row(*_audit_row(line, one.at), Text(where), renewed)
-        parts.append(rows)
-    parts += _findings(one, places)
-    parts += unseen((item.where, item.message) for item in one.unseen)
-    parts += ["", Text(audit_line(one), "bold")]
+    if places.folder and one.lines:
+        parts += [Text(f"Files are below {places.folder}"), ""]
+    if group_by is None and one.lines:
+        parts.append(_rows(one.lines, one, places))
+    for group in grouped(one.lines, group_by, one.at, rules) if group_by else ():
+        title = f"{visible(group.title, 500)}: {_counted(group.lines)}"
+        parts.append(headed(title, _rows(group.lines, one, places)))
+    parts += _findings(one, places, rules)
+    parts += _held(one, places)
+    parts += unseen((visible(item.where), visible(item.message)) for item in one.unseen)
+    parts += ["", *_managed(one), Text(audit_line(one), "bold")]
     return Group(*parts)
+
+
+class _Places:
+    """How one report says its places: without a system where there is one only, without a folder that all share."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        short = len({line.observation.location.system for line in lines if not line.observation.endpoint}) <= 1
+        self.names = {line.observation.location: visible(place_of(line.observation, short=short)) for line in lines}
+        self.folder = _folder(self.names.values())
+
+    def of(self, line: Line) -> str:
+        return self.names[line.observation.location]
+
+    def short(self, line: Line) -> str:
+        return self.of(line).removeprefix(self.folder)
 
 
 def _folder(places: Iterable[str]) -> str:
@@ -47,64 +69,131 @@ def _folder(places: Iterable[str]) -> str:
     return f"{folder}/" if len(folder) >= _LONG_FOLDER else ""
 
 
-def _audit_row(line: Line, now: datetime) -> Iterator[RenderableType]:
-    worst = max((f.severity for f in line.findings), key=lambda severity: severity.rank, default=Severity.INFO)
-    for cell in (day(line.ends), left(line.ends, now), _names(line)):
-        yield Text(cell, SEVERITY_STYLE[worst])
+# ---------------------------------------------------------------- places
 
 
-def _names(line: Line) -> str:
-    chain = line.observation.chain
-    if chain is None:
-        return "no certificate"
-    first = chain.names[0] if chain.names else chain.leaf.subject or "(no name)"
-    return f"{first} +{len(chain.names) - 1}" if len(chain.names) > 1 else first
+def _rows(lines: Sequence[Line], one: Audit, places: _Places) -> RenderableType:
+    managed = any(line.decision or line.unmanaged for line in one.lines)
+    rows = grid("ENDS", "LEFT", "NAMES", "WHERE", "RENEWED" if managed else "DUE", right=("LEFT",))
+    for same in alike(lines):
+        line = same[0]
+        due = visible(renewed(line), 500) if managed else day(line.due)
+        rows.add_row(*_row(line, one.at), Text(_where(same, places)), Text(due))
+    return rows
 
 
-def _renewed(line: Line) -> str:
-    """What would be done about it, and by which rule."""
-    decision = line.decision
-    if decision is None:
-        return "held" if line.unmanaged else "by nobody"
-    by = f"({line.rule})"
-    if kind_of(decision) in {"keep", "renew", "redeploy", "observe"}:
-        return f"{day(decision.at)} {by}"
-    return f"{decision.action}: {decision.reason} {by}"
+def _row(line: Line, now: datetime) -> Iterator[RenderableType]:
+    for cell in (day(line.ends), left(line.ends, now), visible(names(line), 500)):
+        yield Text(cell, SEVERITY_STYLE[line.worst or Severity.INFO])
 
 
-def _findings(one: Audit, places: Mapping[Location, str]) -> Iterator[RenderableType]:
-    found = one.findings
-    if not found:
+def _where(same: Sequence[Line], places: _Places) -> str:
+    """`www.example.com:443 at 40 addresses`; of several places the first, and how many more."""
+    if len(same) == 1:
+        return places.short(same[0])
+    endpoints = {line.observation.endpoint for line in same}
+    if len(endpoints) == 1 and None not in endpoints:
+        return f"{visible(str(same[0].observation.endpoint))} at {len(same)} addresses"
+    shown = [places.short(line) for line in same[:_SHOWN]]
+    return "\n".join((*shown, f"and {len(same) - _SHOWN} more"))
+
+
+def _counted(lines: Sequence[Line]) -> str:
+    found = Counter(line.worst for line in lines if line.worst)
+    said = [f"{found[severity]} {severity}" for severity in reversed(Severity) if found[severity]]
+    return ", ".join((count(len(lines), "place"), *said))
+
+
+# ---------------------------------------------------------------- findings
+
+
+def _findings(one: Audit, places: _Places, rules: Mapping[str, Rule]) -> Iterator[RenderableType]:
+    """A block for each rule, the worst first: what it means, where, and once what to do."""
+    groups = [group for group in grouped(one.lines, GroupBy.FINDING, one.at, rules) if group.lines[0].findings]
+    by_title = {named(finding.rule, rules): finding.rule for finding in one.findings}
+    if groups:
+        yield Group("", Text("Findings", "bold"))
+    for group in groups:
+        rule = by_title[group.title]
+        yield Text.assemble("\n", (visible(group.title, 200), "bold"), f", {count(len(group.lines), 'place')}")
+        if rule in rules:
+            yield Padding(Text(rules[rule].cause, "dim"), (0, 0, 0, 2))
+        table = grid("", "")
+        for severity, said in _said(group.lines, rule, places):
+            table.add_row(Text(severity.value, SEVERITY_STYLE[severity]), said)
+        yield Padding(table, (0, 0, 0, 2))
+        if remedy := next((f.remedy for line in group.lines for f in line.findings if f.rule == rule), ""):
+            yield Padding(Text(f"To do: {visible(remedy)}", "cyan"), (0, 0, 0, 2))
+
+
+def _said(lines: Sequence[Line], rule: str, places: _Places) -> Iterator[tuple[Severity, Text]]:
+    told: dict[tuple[Severity, str, str], list[Line]] = {}
+    for number, line in enumerate(lines):
+        chain = line.observation.chain
+        for finding in line.findings:
+            if finding.rule == rule:
+                message = _message(finding, places.of(line))
+                told.setdefault((finding.severity, message, chain.fingerprint if chain else str(number)), []).append(
+                    line
+                )
+    for (severity, message, _), same in sorted(told.items(), key=lambda each: -each[0][0].rank):
+        for part in alike(same):
+            where = places.of(part[0]) if len(part) == 1 else _where(part, places).replace("\n", ", ")
+            yield severity, Text.assemble((where, "bold"), f": {message}")
+
+
+def _message(finding: Finding, place: str) -> str:
+    return visible(finding.message.removeprefix(f"{place}: "))
+
+
+# ---------------------------------------------------------------- what rotator does
+
+
+def _held(one: Audit, places: _Places) -> Iterator[RenderableType]:
+    """Places that a rule matches and does not manage, with the reason."""
+    held = [line for line in one.lines if line.unmanaged]
+    if held:
+        table = grid("", "")
+        for line in held:
+            table.add_row(Text(places.of(line), "yellow"), Text(visible(line.unmanaged)))
+        yield headed("Matched, but not managed", table)
+
+
+def _managed(one: Audit) -> Iterator[RenderableType]:
+    """`Managed: 12 places by disk, 3 declared, 43 by nobody. Next: shop on 2026-12-03, in 3 d.`"""
+    decided = [line for line in one.lines if line.decision]
+    if not decided:
         return
-    table = grid("", "", "")
-    for finding in found:
-        where = places.get(finding.location, str(finding.location))
-        said = Text.assemble((where, "bold"), f": {finding.message.removeprefix(f'{where}: ')}")
-        table.add_row(Text(finding.severity.value, SEVERITY_STYLE[finding.severity]), finding.rule, said)
-    yield headed("Findings", table)
-    remedies = grid("", "", "")
-    for rule in sorted({finding.rule for finding in found}):
-        remedies.add_row(rule, RULES[rule].name if rule in RULES else "", Text(_remedy(one, rule)))
-    yield headed("What to do", remedies)
-
-
-def _remedy(one: Audit, rule: str) -> str:
-    return next((finding.remedy for finding in one.findings if finding.rule == rule), "")
+    rules = Counter(line.rule for line in decided)
+    by = [f"{number} {'' if rule == 'declared' else 'by '}{visible(rule, 200)}" for rule, number in rules.most_common()]
+    if others := len(one.lines) - len(decided):
+        by.append(f"{others} by nobody")
+    said = f"Managed: {', '.join(by)}."
+    coming = [
+        line.decision for line in decided if line.decision and line.decision.action in {Action.KEEP, Action.RENEW}
+    ]
+    if coming:
+        first = min(coming, key=lambda decision: decision.at)
+        when = f"in {left(first.at, one.at)}" if first.at > one.at else "due now"
+        said += f" Next: {visible(first.spec.name, 200)} on {day(first.at)}, {when}."
+    yield Text(said)
 
 
 def audit_line(one: Audit) -> str:
-    """`42 certificates in 58 places: 3 critical, 5 errors, 8 warnings; 1 place could not be looked at.`"""
+    """`42 certificates in 58 places: 3 critical, 5 errors, 8 warnings; 2 excused; 1 place could not be looked at.`"""
     certificates = len({line.observation.chain.fingerprint for line in one.lines if line.observation.chain})
-    found = [finding.severity for finding in one.findings]
+    summary = one.summary
     parts = [
-        count(found.count(severity), one_, many)
+        count(summary.findings[severity], one_, many)
         for severity, one_, many in (
             (Severity.CRITICAL, "critical", "critical"),
             (Severity.ERROR, "error", "errors"),
             (Severity.WARNING, "warning", "warnings"),
+            (Severity.INFO, "info", "info"),
         )
-        if severity in found
+        if summary.findings[severity]
     ]
     said = f"{count(certificates, 'certificate')} in {count(len(one.lines), 'place')}"
     said += f": {', '.join(parts)}" if parts else ", nothing found" if one.lines else ""
+    said += f"; {summary.excused} excused" if summary.excused else ""
     return f"{said}; {count(len(one.unseen), 'place')} could not be looked at." if one.unseen else f"{said}."

@@ -1,0 +1,106 @@
+"""The table of a scan: grouped, folded, within 80 columns, whatever is in it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from rotator.core.audit import Audit
+from rotator.report import table
+from rotator.report.groups import GroupBy
+from tests.builders import DAY, chain
+from tests.report.audits import EXPIRED, RULES, audit, empty, file, hostile, large, line, ordinary, saying, served
+from tests.report.seeing import plain
+
+
+def headings(text: str) -> list[str]:
+    """The first words of every group, in their order."""
+    rows = text.split("\nFindings")[0].splitlines()
+    return [before.split(": ")[0] for before, after in itertools.pairwise(rows) if after.startswith("ENDS")]
+
+
+@pytest.mark.parametrize("by", [None, *GroupBy])
+@pytest.mark.parametrize("make", [ordinary, empty, hostile])
+def test_every_form_fits_80_columns(make: Callable[[], Audit], by: GroupBy | None) -> None:
+    """No line is wider than the terminal, and no name moves the cursor or turns the text around."""
+    text = plain(table.audit(make(), by, RULES))
+    assert all(sign.isprintable() or sign == "\n" for sign in text)
+    assert len(text) < 20_000, "a name of a megabyte is not shown whole"
+
+
+@pytest.mark.parametrize(
+    ("by", "titles"),
+    [
+        (GroupBy.SERVICE, ["web1:/srv", "web1:/etc/ssl", "mail.example.com", "prod:shop", "www.example.com"]),
+        (GroupBy.OWNER, ["no owner", "payments"]),
+        (GroupBy.ISSUER, ["no certificate", "Test Issuing"]),
+        (
+            GroupBy.EXPIRY,
+            ["no certificate", "expired", "ends this week", "ends within 90 days", "ends later"],
+        ),
+        (GroupBy.FINDING, ["RT001 expired", "RT002 expiring", "RT005", "RT019 wildcard", "nothing found"]),
+    ],
+)
+def test_groups(by: GroupBy, titles: Sequence[str]) -> None:
+    """Groups come as their first line does, ends from the soonest, findings from the worst."""
+    assert headings(plain(table.audit(ordinary(), by, RULES), 120)) == titles
+
+
+def test_a_group_says_how_it_stands() -> None:
+    """The title of a group counts its places and their worst findings."""
+    assert "\nwww.example.com: 40 places, 40 info\n" in plain(table.audit(ordinary(), GroupBy.SERVICE, RULES))
+
+
+def test_one_certificate_at_many_places_is_one_row() -> None:
+    """A wildcard at forty addresses is a row with a count, in the places and in the findings."""
+    text = plain(table.audit(ordinary(), rules=RULES), 100)
+    assert text.count("www.example.com:443 at 40 addresses") == 2
+    held = chain(left=-DAY)
+    many = [file(f"/srv/{number}/tls.pem", held) for number in range(12)]
+    text = plain(table.audit(audit(*(line(where, saying(EXPIRED, where, "it ended")) for where in many))))
+    assert "and 10 more" in text
+    assert "/srv/0/tls.pem, /srv/1/tls.pem, and 10 more: it ended" in text
+
+
+def test_what_differs_is_not_folded() -> None:
+    """The same certificate at places of which different things are said keeps its rows."""
+    held = chain(left=-DAY)
+    many = [served(f"www{number}.example.com", held) for number in range(6)]
+    lines = [line(where, saying(EXPIRED, where, f"it ended, says {n}")) for n, where in enumerate(many)]
+    text = plain(table.audit(audit(*lines)), 120)
+    assert "more" not in text
+    assert all(f"www{number}.example.com:443 at 192.0.2.1: it ended, says {number}" in text for number in range(6))
+
+
+def test_a_rule_is_explained_once() -> None:
+    """Each rule has one block: its cause, its places, one remedy; the worst rule first."""
+    text = plain(table.audit(ordinary(), rules=RULES), 120)
+    assert text.count(EXPIRED.cause) == 1
+    assert text.count("To do: ") == 4
+    assert text.index("RT001 expired, 1 place") < text.index("RT002 expiring") < text.index("RT019 wildcard, 40 places")
+
+
+def test_what_rotator_does_is_counted() -> None:
+    """The end says how many places are managed, by which rule, and what comes next; and what is excused."""
+    text = " ".join(plain(table.audit(ordinary())).split())
+    assert "Managed: 1 by disk, 45 by nobody. Next: shop on 2026-04-01, in 30 d." in text
+    assert text.endswith(
+        "5 certificates in 46 places: 1 critical, 2 errors, 40 info; 1 excused; 1 place could not be looked at."
+    )
+
+
+def test_what_is_held_from_adoption_says_why() -> None:
+    """A place that a rule matches and does not manage is named with the reason."""
+    text = plain(table.audit(audit(line(file("/srv/a.pem", chain()), unmanaged="two rules match it"))))
+    assert "/srv/a.pem  two rules match it" in text
+
+
+def test_thousands_of_lines_take_seconds() -> None:
+    """The time for a table grows with its lines alone."""
+    one = large(2000)
+    began = time.process_time()
+    assert plain(table.audit(one)).count("example.com") == 2000
+    assert time.process_time() - began < 10
