@@ -10,15 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from rotator.core.adoptable import issuer_name
-from rotator.core.model import Chain, Location, Observation, Problem, Use
+from rotator.core.model import Location, Observation, Problem
 from rotator.lib.ahead import ahead
 from rotator.lib.vault import VaultError, data_of
-from rotator.sources.vault.contents import Held, is_authority, read_secret
+from rotator.sources.vault.contents import Held, read_secret
 from rotator.sources.vault.reading import Reader, Unseen, names_of
 
 NEVER_ADOPT = "rotator cannot write to a KV mount; declare the place that the certificate is deployed to"
 
-_SERVER_AUTH, _CLIENT_AUTH, _ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 _OWNERS = ("rotator/owner", "owner", "team")
 _IGNORE = "rotator/ignore"
 
@@ -147,7 +146,7 @@ def _marks(answer: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _observation(kv: KvMount, path: str, held: Held, marks: Mapping[str, str]) -> Observation:
-    address = f"{kv.mount}/{path}#{held.field}"
+    address = f"{kv.mount}/{path}#{held.field}" + (f"#{held.part}" if held.part else "")
     problem = held.problem and Problem(held.problem.kind, f"{address}: {held.problem.message}")
     return Observation(
         location=Location(kv.system, address),
@@ -158,7 +157,7 @@ def _observation(kv: KvMount, path: str, held: Held, marks: Mapping[str, str]) -
         anchors=held.anchors,
         never_adopt=NEVER_ADOPT,
         ignored=_IGNORE in marks and marks[_IGNORE].lower() != "false",
-        use=use_of(held.chain) if held.chain else Use.SERVE,
+        use=held.use,
     )
 
 
@@ -171,17 +170,11 @@ def _labels(kv: KvMount, path: str, held: Held, marks: Mapping[str, str]) -> Map
         "name": path.rpartition("/")[2],
         **{f"label.{key}": value for key, value in marks.items()},
     }
+    if held.part:
+        labels["alias"] = held.part
     if held.chain:
         labels["issuer"] = issuer_name(held.chain.leaf)
     owner = next((marks[key] for key in _OWNERS if marks.get(key)), "")
     if owner:
         labels["owner"] = owner
     return MappingProxyType(labels)
-
-
-def use_of(chain: Chain) -> Use:
-    """What a chain is for, by what it says of itself (RFC 5280, 4.2.1.9 and 4.2.1.12)."""
-    usages = set(chain.leaf.extended_key_usages)
-    if is_authority(chain.certificates):
-        return Use.TRUST
-    return Use.CLIENT if _CLIENT_AUTH in usages and not usages & {_SERVER_AUTH, _ANY_USAGE} else Use.SERVE

@@ -21,9 +21,10 @@ from rotator.core.adoptable import issuer_name
 from rotator.core.model import Certificate, Chain, Location, Observation, Problem, ProblemKind, Use
 from rotator.core.pem import PemError, read_certificates
 from rotator.lib.ahead import ahead
+from rotator.lib.keystore.groups import use_of
 from rotator.lib.vault import VaultError, data_of
-from rotator.sources.vault.contents import path_above
-from rotator.sources.vault.kv import Pace, use_of
+from rotator.sources.vault.contents import issuers_above
+from rotator.sources.vault.kv import Pace
 from rotator.sources.vault.reading import Reader, Unseen, names_of
 
 ISSUED = "it is a CA's record of what it issued; declare the place that it is deployed to"
@@ -166,7 +167,7 @@ class PkiMount:
             problem = Problem(ProblemKind.UNREADABLE, f"{location.address}: {error}")
             return Observation(location, problem=problem, labels=MappingProxyType(labels), never_adopt=never_adopt)
         labels["issuer"] = issuer_name(chain.leaf)
-        use = use_of(chain) if never_adopt == ISSUED else Use.TRUST
+        use = Use.TRUST if chain.leaf.is_ca else use_of(chain.leaf)
         return Observation(location, chain, labels=MappingProxyType(labels), never_adopt=never_adopt, use=use)
 
 
@@ -193,7 +194,7 @@ def _completed(found: Observation, authorities: list[Certificate], since: dateti
     leaf = found.chain.leaf
     if leaf.not_after < since or any(leaf.fingerprint == each.fingerprint for each in authorities):
         return None
-    chain = Chain((leaf, *path_above(leaf, authorities)))
+    chain = Chain((leaf, *issuers_above((leaf,), authorities)))
     labels = {**found.labels, "name": next(iter(leaf.names), found.labels["name"])}
     return replace(found, chain=chain, labels=MappingProxyType(labels))
 
