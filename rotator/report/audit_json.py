@@ -1,25 +1,23 @@
 """The JSON of a scan, thing by thing; docs/reference/scan.schema.json describes it.
 
-Keys are only ever added. `rules` gives findings the names of their rules; without it they have none.
+Keys are only ever added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from rotator.core.adoptable import issuer_name
 from rotator.core.audit import Audit, Excused, Line, Summary, Unseen, service_of
 from rotator.core.model import Consumer, Finding, Location, Observation
+from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
 from rotator.report.lines import team
 from rotator.report.objects import Object, leaf
 from rotator.report.words import iso
 
-NO_RULES: Mapping[str, Rule] = MappingProxyType({})
 
-
-def audit(one: Audit, rules: Mapping[str, Rule] = NO_RULES) -> Object:
+def audit(one: Audit, rules: Mapping[str, Rule] = RULES) -> Object:
     """`at`, `places` (soonest end first), `findings` (worst first), `unseen` (could not be looked at), `summary`."""
     return {
         "at": iso(one.at),
@@ -61,7 +59,7 @@ def line(one: Line) -> Object:
     }
 
 
-def finding(one: Finding, rules: Mapping[str, Rule] = NO_RULES) -> Object:
+def finding(one: Finding, rules: Mapping[str, Rule] = RULES) -> Object:
     """`rule` (`RT001` …), `name` (of the rule), `severity`, `place`, `location`, `about` (which part of the place),
     `message`, `remedy`. A finding is the same over time where `rule`, `location` and `about` are."""
     return {

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from rotator.core.audit import Audit, Line, place_of
 from rotator.core.model import Action, Finding, Severity
+from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
-from rotator.report.audit_json import NO_RULES
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
 from rotator.report.groups import GroupBy, alike, grouped, named
 from rotator.report.lines import names, renewed
@@ -26,18 +26,22 @@ _SHOWN = 2
 """Places that are named of those that are alike."""
 
 
-def audit(one: Audit, group_by: GroupBy | None = None, rules: Mapping[str, Rule] = NO_RULES) -> RenderableType:
+def audit(one: Audit, group_by: str | None = None, rules: Mapping[str, Rule] = RULES) -> RenderableType:
     """Every place, the findings rule by rule with what to do, what rotator would do, then the count.
 
     Places that hold the same certificate, and of which the same is said, share a row where they are many.
+
+    Args:
+        group_by: one of `GroupBy`; None for one list, soonest end first.
     """
+    by = GroupBy(group_by) if group_by else None
     places = _Places(one.lines)
     parts: list[RenderableType] = []
     if places.folder and one.lines:
         parts += [Text(f"Files are below {places.folder}"), ""]
-    if group_by is None and one.lines:
+    if by is None and one.lines:
         parts.append(_rows(one.lines, one, places))
-    for group in grouped(one.lines, group_by, one.at, rules) if group_by else ():
+    for group in grouped(one.lines, by, one.at, rules) if by else ():
         title = f"{visible(group.title, 500)}: {_counted(group.lines)}"
         parts.append(headed(title, _rows(group.lines, one, places)))
     parts += _findings(one, places, rules)

@@ -13,6 +13,7 @@ import msgspec
 
 from rotator.core.audit import Line, Summary, Unseen
 from rotator.core.model import Finding
+from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
 from rotator.report import audit_json
 from rotator.report.objects import Object
@@ -26,7 +27,7 @@ def place(one: Line) -> str:
     return _text("place", audit_json.line(one))
 
 
-def finding(one: Finding, rules: Mapping[str, Rule] = audit_json.NO_RULES) -> str:
+def finding(one: Finding, rules: Mapping[str, Rule] = RULES) -> str:
     """One finding, with its final newline."""
     return _text("finding", audit_json.finding(one, rules))
 

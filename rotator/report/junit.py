@@ -18,7 +18,7 @@ from rotator.report.plain import visible
 
 QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "can be read": ("RT005", "RT035"),
+        "can be read": ("RT005",),
         "dates": ("RT001", "RT002", "RT007", "RT008", "RT017"),
         "key": ("RT003", "RT004", "RT024", "RT025", "RT026"),
         "names and use": ("RT009", "RT018", "RT019", "RT020"),

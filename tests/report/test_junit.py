@@ -12,6 +12,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
 from rotator.core.audit import Audit
 from rotator.core.model import Severity
+from rotator.core.rules.catalogue import RULES as CATALOGUE
 from rotator.report import junit
 from tests.builders import DAY, chain
 from tests.report.audits import EXPIRING, RULES, audit, empty, file, hostile, large, line, ordinary, saying
@@ -73,6 +74,12 @@ def test_mending_changes_no_name() -> None:
     assert list(cases(broken)) == list(cases(mended))
     assert 'failures="1"' in broken
     assert 'failures="0"' in mended
+
+
+def test_every_rule_belongs_to_one_question() -> None:
+    """A rule of the catalogue that no question has would be a test that comes and goes."""
+    asked = [rule for rules in junit.QUESTIONS.values() for rule in rules]
+    assert sorted(asked) == sorted(CATALOGUE)
 
 
 def test_suites_are_services() -> None:
