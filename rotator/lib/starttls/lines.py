@@ -104,10 +104,12 @@ async def _sieve_reply(wire: Wire, what: str) -> list[bytes]:
 
 async def _with_literals(wire: Wire) -> bytes:
     """A line and the strings that it announces by their length, `{42}` at its end (RFC 5804, 4)."""
-    line = await wire.line()
+    whole = line = await wire.line()
     while (literal := _LITERAL.search(line)) is not None:
         length = int(literal[1])
-        if len(line) + length > MAX_MESSAGE:
+        if len(whole) + length > MAX_MESSAGE:
             raise StartTlsRefused("its answer is longer than 64 KiB")
-        line += b" " + await wire.exactly(length) + await wire.line()
-    return line
+        text = await wire.exactly(length) if length else b""
+        line = await wire.line()
+        whole += b" " + text + line
+    return whole

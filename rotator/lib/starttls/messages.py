@@ -103,8 +103,8 @@ async def _ldap_message(wire: Wire) -> bytes:
         if not 1 <= size <= 4:
             raise StartTlsRefused("its answer is longer than 64 KiB")
         length = int.from_bytes(await wire.exactly(size), "big")
-    if length > MAX_MESSAGE:
-        raise StartTlsRefused("its answer is longer than 64 KiB")
+    if not 0 < length <= MAX_MESSAGE:
+        raise StartTlsRefused("its answer is longer than 64 KiB" if length else "its answer is empty")
     return await wire.exactly(length)
 
 

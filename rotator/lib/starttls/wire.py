@@ -21,7 +21,9 @@ class Wire(Protocol):
         """The next line without its end; bounded."""
         ...
 
-    async def exactly(self, count: int) -> bytes: ...
+    async def exactly(self, count: int) -> bytes:
+        """That many bytes, at least one."""
+        ...
 
     @property
     def unread(self) -> bytes:

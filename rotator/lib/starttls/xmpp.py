@@ -86,15 +86,15 @@ class _Stream:
         while self._complete is None:
             piece = await self._piece()
             try:
-                self._parser.Parse(piece, False)
-            except expat.ExpatError as error:
-                reason = expat.ErrorString(error.code)
+                self._parser.Parse(piece.decode(), False)
+            except (UnicodeError, expat.ExpatError) as error:
+                reason = expat.ErrorString(error.code) if isinstance(error, expat.ExpatError) else "not UTF-8"
                 raise StartTlsRefused(f"what it sent is no XML stream ({reason}): {shown(piece)}") from error
         return self._complete
 
     async def _piece(self) -> bytes:
         """Up to the end of a tag, so that what comes behind the consent stays unread."""
-        piece = b""
+        piece = bytearray()
         while not piece.endswith(b">"):
             waiting = self._wire.unread
             end = waiting.find(b">") + 1
@@ -102,7 +102,7 @@ class _Stream:
             if len(piece) > self._left:
                 raise StartTlsRefused(f"it sent more than {MAX_MESSAGE} bytes before TLS")
         self._left -= len(piece)
-        return piece
+        return bytes(piece)
 
     def _begins(self, name: str, _: object) -> None:
         self._depth += 1
