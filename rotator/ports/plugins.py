@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
@@ -43,7 +43,7 @@ class Clock:
 class Prober(Protocol):
     """One fresh, full, unverified handshake with every address of every endpoint; see `rotator.lib.tls.probe`."""
 
-    def __call__(self, endpoints: Sequence[Endpoint], *, key_algorithm: str | None = None) -> Iterator[Sighting]:
+    def __call__(self, endpoints: Iterable[Endpoint], *, key_algorithm: str | None = None) -> Iterator[Sighting]:
         """Yield one sighting per address; a server with several certificates is asked for one with such a key."""
         ...
 

@@ -223,7 +223,7 @@ class TestManyAtOnce:
         with peer(tls(server_context(tmp_path, bundle))) as good, peer(silent) as bad:
             endpoints = [at(port, server_name=f"{n}.example.com") for n in range(50) for port in (good, bad)]
             began = time.monotonic()
-            seen = list(probe(endpoints, total_seconds=4.0))
+            seen = list(probe(endpoints, total_seconds=4.0, per_address=100))
 
         assert {50} == {sum(s.state is state for s in seen) for state in (SightingState.SERVED, SightingState.TIMEOUT)}
         assert time.monotonic() - began < 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -10,8 +11,14 @@ from OpenSSL import SSL, crypto
 from rotator.core.model import SightingState
 from rotator.lib.tls.wire import MAX_BYTES, TooMuch, Wire, WireClosed
 
-_READ_ALERT = SSL.SSL_CB_READ_ALERT
-_BIO_BYTES = 65536
+_BIO_BYTES = 16384
+
+# Records and messages of TLS (RFC 8446, 4 and 5).
+_ALERT, _HANDSHAKE, _APPLICATION_DATA = 21, 22, 23
+_CERTIFICATE = 11
+_HEADER = 5
+_ALERT_RECORD = 7
+_AEAD_MOST = 17  # the content's type and the longest tag of a cipher suite
 
 # RFC 8446, 6 and the IANA registry; those that a person may meet.
 _ALERTS = MappingProxyType(
@@ -62,117 +69,157 @@ class HandshakeFailed(Exception):  # noqa: N818 - reads as what happened
         self.chain = chain
 
 
-class _Course:
-    """What OpenSSL tells while it shakes hands: how far it came, and the peer's alert."""
-
-    def __init__(self) -> None:
-        self.server_hello = False
-        self.certificate_wanted = False
-        self.alert: int | None = None
-
-    def hear(self, connection: SSL.Connection, where: int, code: int) -> None:
-        if where == _READ_ALERT:
-            self.alert = code & 0xFF
-            return
-        if where != SSL.SSL_CB_CONNECT_LOOP:
-            return
-        state = connection.get_state_string()
-        self.server_hello |= state.endswith(b"read server hello")
-        self.certificate_wanted |= state.endswith(b"read server certificate request")
-
-
 async def shake(wire: Wire, context: SSL.Context, name: bytes | None) -> Shown:
-    """Shake hands in full, never resumed, then say goodbye.
+    """Shake hands in full, never resumed, and say goodbye.
 
     A server that ends the handshake because it got no client certificate has shown its chain, and with it (in all but
     static RSA) that it holds the key: that is an answer, not a failure.
 
     Raises:
         HandshakeFailed: the server ended it, or what came is no TLS.
-        OSError: the connection broke; TimeoutError is the caller's own.
+        LimitPassed: it took too long.
+        OSError: the connection broke.
     """
     connection = SSL.Connection(context, None)
-    course = _Course()
-    connection.set_info_callback(course.hear)
     connection.set_connect_state()
     if name:
         connection.set_tlsext_host_name(name)
+    course = _Course(connection, wire)
     refused = None
     try:
-        await _complete(connection, wire)
+        await course.run()
     except (SSL.Error, WireClosed, TooMuch, ConnectionResetError, BrokenPipeError) as error:
         refused = error
-    shown = _shown(connection, course)
-    if refused is not None and not (_wanted_ours(course, refused) and shown.chain):
-        failed = _failure(refused, course, wire)
-        raise HandshakeFailed(*failed, shown.chain) from refused
+    shown = course.shown()
+    if refused is not None and not (course.wanted_ours(refused) and shown.chain):
+        raise HandshakeFailed(*course.failure(refused), shown.chain) from refused
     if not shown.chain:
         raise HandshakeFailed(SightingState.ALERT, "it completed the handshake without a certificate")
-    if refused is None:
-        await _say_goodbye(connection, wire)
     return shown
 
 
-async def _complete(connection: SSL.Connection, wire: Wire) -> None:
-    while True:
-        try:
-            connection.do_handshake()
-        except SSL.WantReadError:
-            await _flush(connection, wire)
-        except SSL.Error:
-            await _flush(connection, wire)  # our alert, which its log will thank us for
-            raise
-        else:
-            await _flush(connection, wire)
+class _Course:
+    """One handshake as it goes on.
+
+    What has to be known beside the chain is read from the records on the wire, not from OpenSSL's info callback: that
+    one calls into Python at each of its steps.
+    """
+
+    def __init__(self, connection: SSL.Connection, wire: Wire) -> None:
+        self._connection = connection
+        self._wire = wire
+        self._certificate_wanted = False
+
+    async def run(self) -> None:
+        done = False
+        while not done:
+            try:
+                self._connection.do_handshake()
+                done = True
+            except SSL.WantReadError:
+                pass
+            except SSL.Error:
+                with contextlib.suppress(OSError):
+                    await self._wire.send(self._outgoing())  # our alert, which its log will thank us for
+                raise
+            flight = self._outgoing()
+            if self._wire.received:
+                self._certificate_wanted |= brings_certificate(flight, self._connection.get_cipher_name() or "")
+            if done:
+                await self._finish(flight)
+            else:
+                await self._wire.send(flight)
+                self._connection.bio_write(await self._wire.receive())
+
+    async def _finish(self, flight: bytes) -> None:
+        """Send our last flight and, in the same packet, the goodbye (close_notify), so that the server logs nothing."""
+        with contextlib.suppress(SSL.Error):
+            self._connection.shutdown()
+        goodbye = self._outgoing()
+        if flight:
+            await self._wire.send(flight + goodbye)
             return
-        connection.bio_write(await wire.receive())
+        with contextlib.suppress(OSError):  # all was said; what goes wrong now does not matter
+            await self._wire.send(goodbye)
+
+    def _outgoing(self) -> bytes:
+        outgoing = b""
+        try:
+            while len(part := self._connection.bio_read(_BIO_BYTES)) == _BIO_BYTES:
+                outgoing += part
+        except SSL.WantReadError:
+            return outgoing  # nothing (more) to send
+        return outgoing + part
+
+    def shown(self) -> Shown:
+        certificates = self._connection.get_peer_cert_chain() or []
+        return Shown(
+            chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in certificates),
+            version=self._connection.get_protocol_version_name(),
+            cipher=self._connection.get_cipher_name() or "",
+            client_certificate_wanted=self._certificate_wanted,
+        )
+
+    def wanted_ours(self, error: Exception) -> bool:
+        """Whether the peer (not we) ended the handshake after it had asked for a client certificate."""
+        peer_ended = _is_hanging_up(error) or self._alert(error) is not None
+        return self._certificate_wanted and peer_ended
+
+    def failure(self, error: Exception) -> tuple[SightingState, str]:
+        alert = self._alert(error)
+        if alert is not None:
+            return SightingState.ALERT, f"it ended the handshake with {alert}"
+        if _is_hanging_up(error):
+            if not self._wire.received:
+                return SightingState.UNREACHABLE, "it closed the connection before it sent a byte"
+            return SightingState.ALERT, "it closed the connection during the handshake"
+        reason = f"it sent more than {MAX_BYTES} bytes" if isinstance(error, TooMuch) else _reason(error)
+        if self._connection.get_cipher_name() is None:  # no ServerHello was read
+            return SightingState.NOT_TLS, f"what it sent is no TLS ({reason})"
+        return SightingState.ALERT, f"the handshake failed on this side: {reason}"
+
+    def _alert(self, error: Exception) -> str | None:
+        """The peer's alert, if it was one that ended the handshake: read from the wire, or where it came encrypted,
+        in OpenSSL's words."""
+        if not isinstance(error, SSL.Error):
+            return None
+        number = plain_alert(self._wire.tail)
+        if number is not None:
+            return f"alert {number} ({_ALERTS.get(number, 'of an unknown kind')})"
+        reason = _reason(error)
+        return f"an encrypted alert ({reason})" if " alert " in reason else None
 
 
-async def _flush(connection: SSL.Connection, wire: Wire) -> None:
-    try:
-        outgoing = connection.bio_read(_BIO_BYTES)
-    except SSL.WantReadError:
-        return  # nothing to send
-    await wire.send(outgoing)
+def brings_certificate(flight: bytes, cipher: str) -> bool:
+    """Whether what a client sends after the ServerHello has a Certificate message in it.
+
+    A client sends one, be it an empty one, if and only if the server asked for it (RFC 5246, 7.4.6; RFC 8446, 4.4.2).
+    Up to TLS 1.2 it stands in the clear, first of all. In TLS 1.3 it is encrypted, beside the Finished message, whose
+    size is known: then there is more than that.
+    """
+    encrypted = 0
+    start = 0
+    while start + _HEADER < len(flight):
+        kind, length = flight[start], int.from_bytes(flight[start + 3 : start + _HEADER], "big")
+        if kind == _HANDSHAKE and start == 0 and flight[_HEADER] == _CERTIFICATE:
+            return True
+        if kind == _APPLICATION_DATA:
+            encrypted += length
+        start += _HEADER + length
+    finished = 4 + (48 if cipher.endswith("SHA384") else 32)  # RFC 8446, 4.4.4: as long as the hash
+    return encrypted > finished + _AEAD_MOST
 
 
-async def _say_goodbye(connection: SSL.Connection, wire: Wire) -> None:
-    """Close as a client does (close_notify), so that the server logs nothing; what goes wrong now does not matter."""
-    try:
-        connection.shutdown()
-        await _flush(connection, wire)
-    except (SSL.Error, OSError):
-        return
+def plain_alert(tail: bytes) -> int | None:
+    """The description of an alert that was sent in the clear, if that is how these bytes end (RFC 8446, 5.1 and 6)."""
+    if len(tail) < _ALERT_RECORD:
+        return None
+    kind, major, _, high, low, level, description = tail[-_ALERT_RECORD:]
+    return description if (kind, major, high, low) == (_ALERT, 3, 0, 2) and level in {1, 2} else None
 
 
-def _shown(connection: SSL.Connection, course: _Course) -> Shown:
-    certificates = connection.get_peer_cert_chain() or []
-    return Shown(
-        chain=tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in certificates),
-        version=connection.get_protocol_version_name(),
-        cipher=connection.get_cipher_name() or "",
-        client_certificate_wanted=course.certificate_wanted,
-    )
-
-
-def _wanted_ours(course: _Course, error: Exception) -> bool:
-    """Whether the peer (not we) ended the handshake after it had asked for a client certificate."""
-    peer_ended = course.alert is not None or isinstance(error, WireClosed | ConnectionResetError | BrokenPipeError)
-    return course.certificate_wanted and peer_ended
-
-
-def _failure(error: Exception, course: _Course, wire: Wire) -> tuple[SightingState, str]:
-    if course.alert is not None:
-        name = _ALERTS.get(course.alert, "of an unknown kind")
-        return SightingState.ALERT, f"it ended the handshake with alert {course.alert} ({name})"
-    if not isinstance(error, SSL.Error | TooMuch):
-        if not wire.received:
-            return SightingState.UNREACHABLE, "it closed the connection before it sent a byte"
-        return SightingState.ALERT, "it closed the connection during the handshake"
-    reason = f"it sent more than {MAX_BYTES} bytes" if isinstance(error, TooMuch) else _reason(error)
-    if not course.server_hello:
-        return SightingState.NOT_TLS, f"what it sent is no TLS ({reason})"
-    return SightingState.ALERT, f"the handshake failed on this side: {reason}"
+def _is_hanging_up(error: Exception) -> bool:
+    return not isinstance(error, SSL.Error | TooMuch)
 
 
 def _reason(error: Exception) -> str:

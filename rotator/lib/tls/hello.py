@@ -88,6 +88,8 @@ def sni(endpoint: Endpoint) -> bytes | None:
 
 def is_address(host: str) -> bool:
     """Whether a host is an IP address (a zone such as `%eth0` may follow)."""
+    if ":" not in host and not host[-1:].isdigit():
+        return False  # told apart a thousand times a second; most names end in a letter
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,12 +16,16 @@ RESOLVED_AT_ONCE = 32
 """Names; the resolver of the C library blocks a thread for each."""
 
 
+REMEMBERED = 4096
+"""Names whose addresses are kept; many endpoints of one name mostly come together."""
+
+
 class NotResolved(Exception):  # noqa: N818 - reads as what happened
     """A name leads to no address; one clause."""
 
 
 class Resolver:
-    """Resolves each name once per run, within one event loop.
+    """Resolves each name once (again where thousands of others came between), within one event loop.
 
     Args:
         seconds: how long one name may take.
@@ -31,7 +36,7 @@ class Resolver:
         self._seconds = seconds
         self._lookup = lookup or system_lookup
         self._pool = ThreadPoolExecutor(RESOLVED_AT_ONCE, thread_name_prefix="rotator-dns")
-        self._asked: dict[str, asyncio.Future[tuple[str, ...]]] = {}
+        self._asked: OrderedDict[str, asyncio.Future[tuple[str, ...]]] = OrderedDict()
 
     def close(self) -> None:
         """Give up what is still asked; a resolver that hangs is left to its own limit."""
@@ -48,11 +53,13 @@ class Resolver:
         if is_address(host):
             return (host,)
         if host not in self._asked:
+            if len(self._asked) >= REMEMBERED:
+                self._asked.popitem(last=False)
             loop = asyncio.get_running_loop()
             self._asked[host] = loop.run_in_executor(self._pool, self._lookup, host)
         try:
             async with asyncio.timeout(self._seconds):
-                return await asyncio.shield(self._asked[host])
+                return await asyncio.shield(self._asked[host])  # others may wait for the same answer
         except TimeoutError:
             raise NotResolved(f"the name was not resolved within {self._seconds:g} s") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from OpenSSL import crypto
@@ -12,8 +12,9 @@ from rotator.core.pem import PemError, parse_certificate
 from rotator.core.trust import verify_path
 from rotator.lib.tls.handshake import HandshakeFailed, Shown
 from rotator.lib.tls.hello import root_store, verifying_context
-from rotator.lib.tls.loop import stream
-from rotator.lib.tls.prober import Limits, look_at
+from rotator.lib.tls.limits import Limits
+from rotator.lib.tls.look import look_at
+from rotator.lib.tls.loop import Outlet, stream
 
 
 def verified_handshake(
@@ -37,8 +38,8 @@ def verified_handshake(
     context = verifying_context(roots, at)
     limits = Limits(min(connect_seconds, total_seconds), total_seconds)
 
-    async def work(emit: Callable[[Shown], None]) -> None:
-        emit(await look_at(endpoint, address, context, limits))
+    async def work(outlet: Outlet[Shown]) -> None:
+        outlet.emit(await look_at(endpoint, address, context, limits))
 
     try:
         (shown,) = stream(work)

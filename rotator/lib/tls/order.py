@@ -1,0 +1,43 @@
+"""What a caller asked of the prober; plain, so that it can be sent to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from OpenSSL import SSL
+
+from rotator.lib.tls.client import ClientCertificate
+from rotator.lib.tls.hello import reading_context
+from rotator.lib.tls.limits import Limits, Pace
+
+SHARED_AHEAD = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How to look; see `probe` for what each part means."""
+
+    limits: Limits
+    pace: Pace
+    key_algorithm: str | None = None
+    client: ClientCertificate | None = None
+
+    def contexts(self) -> tuple[SSL.Context, ...]:
+        """What is offered to a server, in the order in which it is tried.
+
+        Raises:
+            ClientCertificateUnfit: the client certificate cannot be used.
+        """
+        wide = reading_context()
+        contexts = (reading_context(self.key_algorithm), wide) if self.key_algorithm else (wide,)
+        if self.client is not None:
+            for context in contexts:
+                self.client.show_in(context)
+        return contexts
+
+    def shared_among(self, processes: int) -> Order:
+        """The part of one of so many processes; what they do at once adds up to no more than was asked."""
+        pace = self.pace
+        # None reads far ahead, or one would be left with much when the others are done.
+        share = Pace(pace.concurrency // processes, pace.per_address // processes, pace.retries, ahead=SHARED_AHEAD)
+        return replace(self, pace=share)
