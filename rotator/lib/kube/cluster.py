@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -34,6 +36,13 @@ class Pace:
 def patience(error: KubeError, attempt: int) -> float:
     """Seconds to wait before the next try: what the API server asked for, else 0.2 s, 0.4 s, 0.8 s …"""
     return min(error.retry_after if error.retry_after is not None else 0.2 * 2**attempt, LONGEST_WAIT)
+
+
+class _Fetcher(ThreadPoolExecutor):
+    """One thread; whoever stops reading early waits for no page but the one that is on its way."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1, thread_name_prefix="kubernetes-page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +87,48 @@ class Cluster:
             raise
 
     def pages(
-        self, call: Call, kind: type[T], *, limit: int = PAGE_SIZE, params: Mapping[str, str] | None = None
+        self,
+        call: Call,
+        kind: type[T],
+        *,
+        limit: int = PAGE_SIZE,
+        params: Mapping[str, str] | None = None,
+        ahead: bool = False,
     ) -> Iterator[list[T]]:
         """List in pages; a page is dropped when the next one is asked for.
 
         Without a resourceVersion: with `0` the API server ignores the limit and answers from its cache.
 
+        Args:
+            ahead: fetch one page while the one before it is used; two are in memory then.
+
         Raises:
             KubeError: a page could not be read; what came before it stands.
         """
-        token = ""
-        while True:
-            asked = {**(params or {}), "limit": str(limit), **({"continue": token} if token else {})}
-            try:
-                body = self._read(call, asked)
-            except KubeError as error:
-                # The token outlived the API server's memory (about five minutes): it names where to go on from.
-                if error.status == 410 and error.continue_with and error.continue_with != token:
-                    token = error.continue_with
-                    continue
-                raise
-            page = self._decoded(call, body, Page[kind])  # type: ignore[valid-type]  # msgspec takes it at run time
-            del body
-            token = page.metadata.continue_with
-            yield page.items or []
-            if not token:
-                return
+
+        def fetch(token: str) -> Page[T]:
+            return self._page(call, kind, {**(params or {}), "limit": str(limit)}, token)
+
+        page = fetch("")
+        with _Fetcher() if ahead else nullcontext() as fetcher:
+            while True:
+                token = page.metadata.continue_with
+                following = fetcher.submit(fetch, token) if fetcher and token else None
+                yield page.items or []
+                if not token:
+                    return
+                del page
+                page = following.result() if following else fetch(token)
+
+    def _page(self, call: Call, kind: type[T], params: Mapping[str, str], token: str) -> Page[T]:
+        try:
+            body = self._read(call, {**params, **({"continue": token} if token else {})})
+        except KubeError as error:
+            # The token outlived the API server's memory (about five minutes): it names where to go on from.
+            if error.status == 410 and error.continue_with and error.continue_with != token:
+                return self._page(call, kind, params, error.continue_with)
+            raise
+        return self._decoded(call, body, Page[kind])  # type: ignore[valid-type]  # msgspec takes it at run time
 
     def patch(self, call: Call, change: object, *, repeatable: bool = False) -> None:
         """Send a JSON merge patch (RFC 7386): once, or a few times where sending it twice is the same as once.
