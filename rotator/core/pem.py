@@ -139,7 +139,7 @@ def read_block(label: bytes, block: bytes) -> Certificate:
     """
     try:
         if label == _TRUSTED:
-            der = _without_trust(_base64_of(block))
+            der = _without_trust(block_content(block))
         else:
             der = x509.load_pem_x509_certificate(block).public_bytes(Encoding.DER)
     except _UNREADABLE as error:
@@ -148,7 +148,12 @@ def read_block(label: bytes, block: bytes) -> Certificate:
     return parse_certificate(der)
 
 
-def _base64_of(block: bytes) -> bytes:
+def block_content(block: bytes) -> bytes:
+    """The bytes that one block of `blocks` stands for.
+
+    Raises:
+        ValueError: its base64 is damaged.
+    """
     return binascii.a2b_base64(b"".join(block.split(b"-----")[2].split()))
 
 

@@ -6,7 +6,7 @@ from rotator.core.model import Certificate
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate
 from rotator.lib.keystore import asn1
 from rotator.lib.keystore.contents import Broken, Contents, Kind, TooLarge
-from rotator.lib.keystore.entries import distinct, entries_of
+from rotator.lib.keystore.entries import entries_of
 from rotator.lib.keystore.groups import groups
 
 
@@ -30,4 +30,4 @@ def read_der(data: bytes) -> Contents:
         except PemError as error:
             raise Broken(str(error)) from error
         at = end
-    return Contents(Kind.DER, distinct(entries_of(groups(found), ())))
+    return Contents(Kind.DER, entries_of(groups(found), ()))

@@ -43,9 +43,9 @@ def groups(found: Sequence[Certificate], keys: Collection[str] = ()) -> tuple[Gr
     return tuple(bag(found))
 
 
-def bag(found: Sequence[Certificate]) -> Iterator[Group]:
-    """Each leaf with its issuers, and then, as what is trusted, what no leaf needs."""
-    leaves, issuers = _leaves(found), _by_subject(found)
+def bag(found: Sequence[Certificate], *, old_roots: bool = True) -> Iterator[Group]:
+    """Each leaf with its issuers, and then, as what is trusted, what no leaf needs; for `old_roots` see `_leaves`."""
+    leaves, issuers = _leaves(found, old_roots=old_roots), _by_subject(found)
     used: set[str] = set()
     for position, leaf in leaves.items():
         path = _path(leaf, issuers)
@@ -56,10 +56,13 @@ def bag(found: Sequence[Certificate]) -> Iterator[Group]:
         yield Group(min(rest), tuple(rest.values()), Use.TRUST)
 
 
-def _leaves(found: Sequence[Certificate]) -> Mapping[int, Certificate]:
-    """What is no CA, each once, by position; a self-signed one beside CA certificates is an old root, for version 1
-    cannot say CA."""
-    trusted = any(one.is_ca for one in found)
+def _leaves(found: Sequence[Certificate], *, old_roots: bool = True) -> Mapping[int, Certificate]:
+    """What is no CA, each once, by position.
+
+    Args:
+        old_roots: a self-signed one beside CA certificates is an old root, for version 1 cannot say that it is a CA.
+    """
+    trusted = old_roots and any(one.is_ca for one in found)
     issuers = {one.issuer for one in found if one.issuer != one.subject}
     leaves: dict[str, tuple[int, Certificate]] = {}
     for position, one in enumerate(found):

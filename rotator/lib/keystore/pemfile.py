@@ -6,11 +6,19 @@ import re
 from collections.abc import Sequence
 
 from rotator.core.model import Certificate, Use
-from rotator.core.pem import CERTIFICATE_LABELS, MAX_CERTIFICATES, PemError, blocks, described, read_block
+from rotator.core.pem import (
+    CERTIFICATE_LABELS,
+    MAX_CERTIFICATES,
+    PemError,
+    block_content,
+    blocks,
+    described,
+    read_block,
+)
 from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, TooLarge, Unknown
 from rotator.lib.keystore.entries import entries_of
 from rotator.lib.keystore.groups import groups
-from rotator.lib.keystore.pkcs7 import certificates_in
+from rotator.lib.keystore.pkcs7 import read_pkcs7
 from rotator.lib.keystore.private import held_keys
 from rotator.lib.keystore.sniff import narrow
 
@@ -36,16 +44,25 @@ def read_pem(data: bytes) -> Contents:
     if not certificates:
         if failures:
             raise failures[0][1]
-        labels = {label for label, _ in found}
-        if labels and all(_OTHERS.match(label) or label in _PKCS7 for label in labels):
-            return Contents(Kind.PEM, remark="it holds no certificate")
-        raise Unknown(f"no CERTIFICATE block in {described(text)}")
+        return _without_certificates(text, found)
     keys = held_keys(text)
     sorted_ = groups(certificates, {key.spki for key in keys if key.spki})
     if failures and (len(sorted_) > 1 or sorted_[0].use is not Use.TRUST):
         raise failures[0][1]
     problems = tuple(Entry(str(position), problem=str(error)) for position, error in failures)
     return Contents(Kind.PEM, (*entries_of(sorted_, keys), *problems))
+
+
+def _without_certificates(text: bytes, found: Sequence[tuple[bytes, bytes]]) -> Contents:
+    box = next((block for label, block in found if label in _PKCS7), None)
+    if box is not None:
+        try:
+            return read_pkcs7(block_content(box))
+        except ValueError as error:
+            raise Broken("the PKCS#7 structure cannot be read") from error
+    if found and all(_OTHERS.match(label) for label, _ in found):
+        return Contents(Kind.PEM, remark="it holds no certificate")
+    raise Unknown(f"no CERTIFICATE block in {described(text)}")
 
 
 def _read(found: Sequence[tuple[bytes, bytes]]) -> tuple[list[Certificate], list[tuple[int, Broken]]]:
@@ -56,12 +73,8 @@ def _read(found: Sequence[tuple[bytes, bytes]]) -> tuple[list[Certificate], list
         try:
             if label in CERTIFICATE_LABELS:
                 certificates.append(read_block(label, block))
-            elif label in _PKCS7:
-                certificates.extend(certificates_in(block))
         except PemError as error:
             failures.append((len(certificates) + len(failures) + 1, Broken(str(error))))
-        except Broken as error:
-            failures.append((len(certificates) + len(failures) + 1, error))
         if len(certificates) + len(failures) > MAX_CERTIFICATES:
             raise TooLarge(f"it has more than the {MAX_CERTIFICATES} certificates that are read")
     return certificates, failures

@@ -117,8 +117,9 @@ def _entries(store: PKCS12KeyAndCertificates, named: Sequence[tuple[Certificate,
         rest = [one for one in found if one not in path]
         facts = KeyFacts(spki, first.spki == spki if first.spki else None)
         yield Entry(named[found.index(first)][1], path, use_of(first), facts)
+    # A self-signed one may be that of another key, and then it is no root.
     others = KeyFacts() if keys > (store.key is not None) else None
-    for group in bag(rest):
+    for group in bag(rest, old_roots=others is None):
         if group.use is Use.TRUST:
             yield from _trusted(group, named, found)
         else:

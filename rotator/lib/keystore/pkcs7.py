@@ -7,16 +7,13 @@ from dataclasses import replace
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.hazmat.primitives.serialization.pkcs7 import (
-    load_der_pkcs7_certificates,
-    load_pem_pkcs7_certificates,
-)
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from rotator.core.model import Certificate, Use
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate
 from rotator.lib.keystore import asn1
-from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, TooLarge
-from rotator.lib.keystore.entries import distinct, entries_of
+from rotator.lib.keystore.contents import Broken, Contents, Kind, TooLarge
+from rotator.lib.keystore.entries import entries_of
 from rotator.lib.keystore.groups import Group, groups, path_from
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
@@ -35,15 +32,10 @@ def read_pkcs7(data: bytes) -> Contents:
     remark = _no_box(data)
     if remark:
         return Contents(Kind.PKCS7, remark=remark)
-    found = certificates_in(data)
+    found = _certificates(data)
     if not found:
         return Contents(Kind.PKCS7, remark="it holds no certificate")
-    return Contents(Kind.PKCS7, boxed(found))
-
-
-def boxed(found: tuple[Certificate, ...]) -> tuple[Entry, ...]:
-    """The entries of certificates that came in no order."""
-    return distinct(entries_of([_ordered(group) for group in groups(found)], ()))
+    return Contents(Kind.PKCS7, entries_of([_ordered(group) for group in groups(found)], ()))
 
 
 def _ordered(group: Group) -> Group:
@@ -55,18 +47,11 @@ def _ordered(group: Group) -> Group:
     return replace(group, certificates=(*path, *(one for one in group.certificates if one not in path)))
 
 
-def certificates_in(data: bytes) -> tuple[Certificate, ...]:
-    """The certificates of one PKCS#7 structure in DER, BER or a PEM block, as they come.
-
-    Raises:
-        Broken: it is damaged, or one of the certificates is.
-        TooLarge: more certificates than are read.
-    """
-    load = load_der_pkcs7_certificates if data[:1] == b"\x30" else load_pem_pkcs7_certificates
+def _certificates(data: bytes) -> tuple[Certificate, ...]:
     try:
-        found = [one.public_bytes(Encoding.DER) for one in load(data)]
-    except UnsupportedAlgorithm:
-        return ()  # another kind of message: encrypted, digested
+        found = [one.public_bytes(Encoding.DER) for one in load_der_pkcs7_certificates(data)]
+    except UnsupportedAlgorithm as error:
+        raise Broken("the PKCS#7 structure holds another kind of message") from error
     except (ValueError, TypeError) as error:
         raise Broken("the PKCS#7 structure cannot be read") from error
     if len(found) > MAX_CERTIFICATES:
@@ -85,5 +70,5 @@ def _no_box(data: bytes) -> str:
         return "it is a message of PKCS#7, not a box of certificates"
     signed = asn1.inside(data, asn1.after(data, oid, asn1.CONTEXT_0), asn1.SEQUENCE)
     digests = asn1.after(data, asn1.inside(data, signed, asn1.INTEGER), asn1.SET)
-    is_signed = digests is not None and asn1.inside(data, digests, asn1.SEQUENCE) is not None
-    return "it is a signed message, not a box of certificates" if is_signed and digests.end != digests.start else ""  # type: ignore[union-attr]
+    is_signed = digests is not None and digests.end != digests.start and asn1.inside(data, digests, asn1.SEQUENCE)
+    return "it is a signed message, not a box of certificates" if is_signed else ""

@@ -18,7 +18,8 @@ _PBES2 = bytes.fromhex("2a864886f70d01050d")
 _BEGIN = b"-----BEGIN "
 _X5C = b'"x5c"'
 _CLUSTERS = re.compile(rb"""(?:^|[\n{,])\s*["']?clusters["']?\s*:""")
-_KUBE = (b"certificate-authority", b"client-certificate")
+_AUTHORITY, _CLIENT = b"certificate-authority", b"client-certificate"
+_NUL = b"\x00"
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -41,7 +42,7 @@ def sniff(head: bytes) -> Kind | None:
 
 def may_follow(head: bytes) -> bool:
     """Whether more of the file could tell what its head does not: it is a text, as far as it goes."""
-    return len(head) >= HEAD and (b"\x00" not in head or head.startswith(_WIDE))
+    return len(head) >= HEAD and (_NUL not in head or head.startswith(_WIDE))
 
 
 def _magic(head: bytes) -> Kind | None:
@@ -55,12 +56,12 @@ def _magic(head: bytes) -> Kind | None:
 def _text(text: bytes) -> Kind | None:
     if _BEGIN in text:
         return Kind.PEM
+    if _NUL in text:
+        return Kind.PEM if text.startswith(_WIDE) and _BEGIN in narrow(text) else None
     if _X5C in text:
         return Kind.JWKS
-    if any(mark in text for mark in _KUBE) and _CLUSTERS.search(text):
+    if (_AUTHORITY in text or _CLIENT in text) and _CLUSTERS.search(text):
         return Kind.KUBECONFIG
-    if text.startswith(_WIDE) and _BEGIN in narrow(text):
-        return Kind.PEM
     return None
 
 

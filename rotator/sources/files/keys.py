@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +89,10 @@ def _closed(key: HeldKey) -> str:
 def _keys_of(folder: Path) -> Iterator[FoundKey]:
     """The keys of a folder, each with what is known of it for the certificate that it belongs to."""
     with contextlib.suppress(OSError):  # that the folder cannot be listed was said when its files were looked for
-        candidates = sorted(path for path in folder.iterdir() if path.suffix in _SUFFIXES)
-        for path in candidates[:_MOST_FILES]:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(_SUFFIXES))
+        for name in names[:_MOST_FILES]:
+            path = folder / name
             with contextlib.suppress(OSError, Unfit):
                 text = read(path, most=MAX_PEM_BYTES)
                 for key in held_keys(text.content):

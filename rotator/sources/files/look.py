@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,27 +66,25 @@ class Look:
 
     def named(self, path: Path) -> Iterator[Observation]:
         """What a file holds that somebody named; nothing where it is a key or a request, or gone again."""
-        yield from self._told(self._at(path, None))
+        return self._told(self._at(path, None))
 
-    def found(self, path: str) -> Iterator[Observation]:
+    def found(self, path: str) -> Iterable[Observation]:
         """What a file holds that a search came upon; nothing where it is none for certificates."""
         try:
             text = read_if(path, _wanted, head=keystore.HEAD, cut=True)
         except OSError as error:
             if error.errno not in _NOWHERE:
-                yield from self._told(iter([_unseen(self._location(Path(path)), error)]))
-            elif path.endswith(_PLAIN_NAME):
-                yield from self.named(Path(path))
-            return
+                return self._told([_unseen(self._location(Path(path)), error)])
+            return self.named(Path(path)) if path.endswith(_PLAIN_NAME) else ()
         except Unfit:
-            return  # it has become a pipe since it was listed
+            return ()  # it has become a pipe since it was listed
         if text is None:
-            if path.endswith(_PLAIN_NAME):
-                yield from self.named(Path(path))
-        elif text.identity not in self._files and _is_for_certificates(path, text):
-            yield from self._told(self._at(Path(path), text))
+            return self.named(Path(path)) if path.endswith(_PLAIN_NAME) else ()
+        if text.identity in self._files or not _is_for_certificates(path, text):
+            return ()
+        return self._told(self._at(Path(path), text))
 
-    def _told(self, observations: Iterator[Observation]) -> Iterator[Observation]:
+    def _told(self, observations: Iterable[Observation]) -> Iterator[Observation]:
         for observation in observations:
             if observation.location.address not in self._places:
                 self._places.add(observation.location.address)
