@@ -12,11 +12,13 @@ from rotator.conformance.source import Feature, SourceConformance, SourceSubject
 from rotator.core.model import Bundle
 from rotator.core.pem import chain_pem
 from rotator.ports import Source
+from rotator.sources.aws_acm import AwsAcmSettings, AwsAcmSource
 from rotator.sources.endpoints import EndpointsSettings, EndpointsSource
 from rotator.sources.files import FilesSettings, FilesSource
 from rotator.sources.vault import VaultSource, VaultSourceSettings
 from tests.issuers.asking import real_clock
 from tests.lib.tls_peers import peer, server_context, silent, tls
+from tests.servers.acm import Acm
 from tests.servers.openbao import OpenBao, new_kv_mount
 
 
@@ -104,10 +106,44 @@ def _vault(request: pytest.FixtureRequest) -> SourceSubject:
     )
 
 
+def _aws_acm(request: pytest.FixtureRequest) -> SourceSubject:
+    stack = contextlib.ExitStack()
+    request.addfinalizer(stack.close)
+    acm = stack.enter_context(Acm())
+    environment: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        environment.setenv(name, "conformance")
+    regions, arns = ["eu-west-1"], dict[str, str]()
+
+    def build() -> Source:
+        settings = AwsAcmSettings.model_validate({"regions": regions, "endpoint_url": acm.url})
+        return AwsAcmSource("aws", settings, real_clock())
+
+    def put(name: str, bundle: Bundle) -> None:
+        arns[name] = acm.put(bundle, f"{name}.example.com")
+
+    def spoil(name: str) -> None:
+        acm.kept[arns[name]].detail["Body"] = "-----BEGIN CERTIFICATE-----\nAAAA\n"
+
+    def close() -> None:
+        regions.append("us-east-1")
+        acm.deny("ListCertificates", region="us-east-1")
+
+    return SourceSubject(
+        build=build,
+        put=put,
+        spoil=spoil,
+        remove=lambda name: acm.kept.__delitem__(arns[name]),
+        close=close,
+        state=lambda: repr(acm.kept),
+    )
+
+
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], SourceSubject]] = {
     "files": _files,
     "endpoints": _endpoints,
     "vault": _vault,
+    "aws_acm": _aws_acm,
 }
 
 

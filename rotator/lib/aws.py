@@ -1,0 +1,200 @@
+"""AWS: who we are to it, its clients, and what its refusals mean. For every plugin that talks to it.
+
+Credentials come from where every AWS tool has them: the environment, a profile, the role of a pod or machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from rotator.settings import Duration, PluginSettings
+
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_TRIES = 8
+"""Of one request, with growing pauses (botocore's mode `standard`); ACM allows about ten requests a second."""
+
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
+_UNKNOWN_TO_AWS = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+
+
+class AwsError(Exception):
+    """AWS refused or could not be reached; the message is one clause for people.
+
+    Attributes:
+        code: AWS's own word for it; empty when there was no answer.
+        denied: our policy does not allow this; other things may still be allowed.
+    """
+
+    def __init__(self, message: str, *, code: str = "", denied: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.denied = denied
+
+
+def region_name(value: str) -> str:
+    """A region as the operator writes it.
+
+    Raises:
+        ValueError: it is no name of a region; it becomes part of a host name.
+    """
+    if not _REGION.fullmatch(value):
+        raise ValueError(f"{value!r} is no region of AWS; write it like eu-west-1")
+    return value
+
+
+class AwsSettings(PluginSettings):
+    """Who we are to AWS, where the environment does not say it.
+
+    Attributes:
+        profile: a profile of ~/.aws/config; without it whatever the environment, the pod or the machine gives.
+        role_arn: a role to take on first, as for another account.
+        endpoint_url: another address of the API, as of an interface endpoint in a VPC without private DNS.
+        timeout: for one answer; a request is tried several times.
+    """
+
+    profile: str = ""
+    role_arn: str = ""
+    endpoint_url: str = ""
+    timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
+
+    @field_validator("role_arn")
+    @classmethod
+    def _is_a_role(cls, value: str) -> str:
+        if value and not _ROLE.fullmatch(value):
+            raise ValueError(f"{value!r} is no role; write it like arn:aws:iam::123456789012:role/audit")
+        return value
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_a_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query):
+            raise ValueError(f"{value!r} is no address of an API of AWS; write it like https://vpce-1.example.com")
+        return value
+
+
+def home_region(settings: AwsSettings) -> str:
+    """The region that the profile or the environment names; empty where none does.
+
+    Raises:
+        AwsError: there is no such profile, or boto3 is not installed.
+    """
+    with translated("the configuration of AWS"):
+        return _session(settings).region_name or ""
+
+
+@contextmanager
+def client(settings: AwsSettings, service: str, region: str) -> Iterator[Any]:
+    """A client of boto3 for one service in one region; safe to use from several threads, closed at the end.
+
+    Raises:
+        AwsError: there are no credentials, or the role cannot be taken on; boto3 is not installed.
+    """
+    with translated(f"{service} in {region}"):
+        session = _session(settings)
+        if settings.role_arn:
+            session = _as_role(session, settings, region)
+        made = session.client(service, region, endpoint_url=settings.endpoint_url or None, config=_config(settings))
+    with closing(made):
+        yield made
+
+
+def _session(settings: AwsSettings) -> Any:
+    try:
+        import boto3  # an extra, and slow to load
+    except ImportError as error:
+        raise AwsError("boto3 is not installed; install rotator[aws]") from error
+    return boto3.Session(profile_name=settings.profile or None)
+
+
+def _as_role(session: Any, settings: AwsSettings, region: str) -> Any:
+    """The same, as the role; its credentials last for an hour, longer than a look."""
+    import boto3
+
+    with closing(session.client("sts", region, config=_config(settings))) as sts:
+        given = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName="rotator")["Credentials"]
+    return boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+
+def _config(settings: AwsSettings) -> Any:
+    from botocore.config import Config
+
+    seconds = settings.timeout.total_seconds()
+    return Config(
+        connect_timeout=min(seconds, 10.0),
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
+        user_agent_appid="rotator",
+    )
+
+
+# ---------------------------------------------------------------- what went wrong
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Say what botocore raises as an `AwsError`; `what` is what was asked, for what has no better name."""
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError as error:
+        raise AwsError("boto3 is not installed; install rotator[aws]") from error
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(error, what) from error
+    except BotoCoreError as error:
+        raise AwsError(_failure(error, what)) from error
+
+
+def _refusal(error: Any, what: str) -> AwsError:
+    """What an answer of AWS means."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    said = " ".join(str(error.response.get("Error", {}).get("Message", "")).split()) or code
+    action = error.operation_name
+    if code in _DENIED:
+        return AwsError(f"{what}: AWS denies {action}: {said}; allow it in our policy", code=code, denied=True)
+    if code in _UNKNOWN_TO_AWS:
+        hint = "renew our credentials, or enable the region for the account"
+        return AwsError(f"{what}: AWS does not know us: {said}; {hint}", code=code)
+    if code in _THROTTLED:
+        return AwsError(f"{what}: AWS still finds {action} too frequent after {_TRIES} tries", code=code)
+    return AwsError(f"{what}: AWS refuses {action}: {said} ({code})", code=code)
+
+
+def _failure(error: Exception, what: str) -> str:
+    """Why there was no answer. The names of botocore's classes are stable, its texts are not all for people."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.NoCredentialsError):
+        return "there are no credentials for AWS; set AWS_PROFILE, or give the pod or machine a role"
+    if isinstance(error, exceptions.ProfileNotFound):
+        return f"there is no such profile of AWS: {error}"
+    if isinstance(error, exceptions.CredentialRetrievalError | exceptions.SSOError):
+        return f"the credentials for AWS cannot be had: {error}; log in again, as with `aws sso login`"
+    if isinstance(error, exceptions.SSLError):
+        return f"{what}: TLS with AWS failed: {error}"
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
+        if isinstance(error, exceptions.ReadTimeoutError | exceptions.ConnectTimeoutError):
+            return f"{what}: {_host(error)} did not answer in time; check the way there"
+        return f"{what}: {_host(error)} cannot be reached; check the region and the way there"
+    return f"{what}: {error}"
+
+
+def _host(error: Any) -> str:
+    return urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "the API"
