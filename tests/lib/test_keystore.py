@@ -273,7 +273,7 @@ class TestJava:
     def test_every_cut_is_broken(self, name: str) -> None:
         """Wherever it ends early, it is said to be broken, and nothing else is raised."""
         store = stored(name)
-        for length in range(12, len(store)):
+        for length in range(12, len(store), 3):
             with pytest.raises(Broken):
                 read(store[:length])
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rotator.core.model import Chain, Use
 from rotator.core.pem import PemError, read_chain
-from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, Reference
+from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, Reference, TooLarge
 from rotator.lib.keystore.entries import distinct
 from rotator.lib.keystore.private import held_keys
 
 _MOST_ENTRIES = 5000
+_MOST_NODES = 50_000
+_STRUCTURE = (b": ", b"- ", b",", b"[", b"{", b"\n", b"&", b"*")
+_NO_KEY = object()
 
 
 def read_kubeconfig(data: bytes) -> Contents:
@@ -35,15 +39,75 @@ def read_kubeconfig(data: bytes) -> Contents:
 
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
-    import msgspec
-
     try:
-        document = msgspec.yaml.decode(data)
-    except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
-        raise Broken("it looks like a kubeconfig, and is no YAML") from error
+        document = json.loads(data) if data.lstrip()[:1] == b"{" else _yaml(data)
+    except (ValueError, RecursionError) as error:
+        raise Broken("it looks like a kubeconfig, and is neither YAML nor JSON") from error
     if not isinstance(document, dict):
         raise Broken("it looks like a kubeconfig, and is not laid out as one")
     return document
+
+
+def _yaml(data: bytes) -> Any:
+    """Read YAML with every value as a text, and what stands for another part (`*alias`) left out.
+
+    Anybody may have written it: nothing is nested in calls, repeated or made into an object. The loaders of the
+    libraries do; that of PyYAML in C takes the process with it where a text is nested deep enough.
+    """
+    from ruamel.yaml import YAML, events
+    from ruamel.yaml.error import YAMLError
+
+    if sum(map(data.count, _STRUCTURE)) > _MOST_NODES:
+        raise TooLarge(f"it has more than the {_MOST_NODES} parts that are read of a kubeconfig")
+    tree = _Tree()
+    try:
+        for event in YAML(typ="safe", pure=True).parse(data):
+            if isinstance(event, events.MappingStartEvent):
+                tree.begin({})
+            elif isinstance(event, events.SequenceStartEvent):
+                tree.begin([])
+            elif isinstance(event, events.CollectionEndEvent):
+                tree.end()
+            elif isinstance(event, events.ScalarEvent):
+                tree.add(event.value)
+            elif isinstance(event, events.AliasEvent):
+                tree.add(None)
+            elif isinstance(event, events.DocumentEndEvent):
+                break
+    except YAMLError as error:
+        raise ValueError("no YAML") from error
+    return tree.top
+
+
+class _Tree:
+    """Mappings and lists as they are read, without a call for each level."""
+
+    def __init__(self) -> None:
+        self.top: Any = None
+        self._open: list[dict[Any, Any] | list[Any]] = []
+        self._keys: list[Any] = []
+
+    def begin(self, collection: dict[Any, Any] | list[Any]) -> None:
+        self.add(collection)
+        self._open.append(collection)
+        self._keys.append(_NO_KEY)
+
+    def end(self) -> None:
+        self._open.pop()
+        self._keys.pop()
+
+    def add(self, value: Any) -> None:
+        if not self._open:
+            self.top = value
+            return
+        inmost = self._open[-1]
+        if isinstance(inmost, list):
+            inmost.append(value)
+        elif self._keys[-1] is _NO_KEY:
+            self._keys[-1] = value if isinstance(value, str) else None
+        else:
+            inmost[self._keys[-1]] = value
+            self._keys[-1] = _NO_KEY
 
 
 Named = tuple[str, Mapping[str, Any]]
