@@ -257,7 +257,7 @@ class TestManyAtOnce:
             closed.close()
             sightings = probe([at(refused), *(at(port, server_name=f"{n}.example.com") for n in range(20))])
             next(sightings)
-            sightings.close()  # type: ignore[attr-defined]  # a generator
+            sightings.close()
 
         assert not [thread for thread in threading.enumerate() if thread.name == "rotator-tls"]
 

@@ -8,6 +8,7 @@ import ssl
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
@@ -139,3 +140,51 @@ def dialogue(*turns: tuple[bytes, bytes], then: Talk) -> Talk:
         then(plain, over)
 
     return talk
+
+
+def once(first: Talk, *, then: Talk) -> Talk:
+    """Talk to the first connection in one way and to all others in another."""
+    numbers = count()
+
+    def talk(plain: socket.socket, over: threading.Event) -> None:
+        (then if next(numbers) else first)(plain, over)
+
+    return talk
+
+
+def counted(each: Talk) -> tuple[Talk, Callable[[], int]]:
+    """Count connections; gives the talk, and how many there were at most at one time."""
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def talk(plain: socket.socket, over: threading.Event) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        try:
+            each(plain, over)
+        finally:
+            with lock:
+                now -= 1
+
+    return talk, lambda: most
+
+
+def asking(context: ssl.SSLContext) -> tuple[Talk, Callable[[], list[bytes | None]]]:
+    """Shake hands; gives the talk, and the certificates (DER) that clients showed, each once its client has gone."""
+    shown: list[bytes | None] = []
+    heard = threading.Event()
+
+    def talk(plain: socket.socket, _: threading.Event) -> None:
+        try:
+            with context.wrap_socket(plain, server_side=True) as secure:
+                shown.append(secure.getpeercert(binary_form=True))
+        finally:
+            heard.set()
+
+    def all_shown() -> list[bytes | None]:
+        assert heard.wait(TIMEOUT)
+        return shown
+
+    return talk, all_shown

@@ -10,9 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.core.model import Observation, ProblemKind
+from rotator.core.pem import chain_pem
+from rotator.errors import SourceError
 from rotator.sources.endpoints import EndpointsSettings, EndpointsSource
 from tests.issuers.asking import real_clock
-from tests.lib.tls_peers import dialogue, peer, server_context, silent, tls
+from tests.lib.tls_peers import asking, dialogue, only_for, peer, server_context, silent, tls
 from tests.pki import Authority
 
 NOW = datetime.now(UTC)
@@ -73,7 +75,73 @@ def test_a_bare_list_is_enough() -> None:
     assert EndpointsSettings.model_validate(["a.example.com"]) == EndpointsSettings(endpoints=("a.example.com",))
 
 
-@pytest.mark.parametrize("given", [[], ["no port:443"], ["gopher://a.example.com"], {"endpoint": ["a"]}])
+def test_every_setting_reaches_the_look(tmp_path: Path, issuing: Authority) -> None:
+    """The name to ask for, the limits, the pace, several processes and the client certificate, all at once."""
+    bundle = issuing.issue(["shop.example.com"], not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=9))
+    client = issuing.issue(
+        ["rotator"], not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=9), eku=("client",)
+    )
+    both = tmp_path / "client.pem"
+    both.write_bytes(chain_pem(client.chain) + client.key)
+    context = only_for(
+        {"shop.example.com": server_context(tmp_path, bundle, clients=issuing.certificate)},
+        server_context(tmp_path, bundle, clients=issuing.certificate),
+    )
+    talk, shown = asking(context)
+    with peer(talk) as port:
+        settings = EndpointsSettings.model_validate(
+            {
+                "endpoints": [f"127.0.0.1:{port}"],
+                "server_name": "shop.example.com",
+                "connect_timeout": "2s",
+                "handshake_timeout": "4s",
+                "timeout": "5s",
+                "retries": 1,
+                "concurrency": 4,
+                "per_address": 2,
+                "processes": 2,
+                "client_certificate": str(both),
+            }
+        )
+        (seen,) = EndpointsSource("public", settings, real_clock()).observe()
+
+    assert seen.endpoint is not None
+    assert seen.endpoint.server_name == "shop.example.com"
+    assert seen.chain is not None
+    assert seen.chain.leaf == bundle.chain.leaf
+    assert shown() == [client.chain.leaf.der]
+
+
+def test_the_handshake_limit_is_named() -> None:
+    """A server that accepts and says nothing has used up the limit of the handshake."""
+    with peer(silent) as port:
+        settings = EndpointsSettings.model_validate({"endpoints": [f"127.0.0.1:{port}"], "handshake_timeout": "200ms"})
+        (seen,) = EndpointsSource("public", settings, real_clock()).observe()
+
+    assert seen.problem is not None
+    assert "(handshake limit)" in seen.problem.message
+
+
+def test_an_unfit_client_certificate_is_an_unread_source(tmp_path: Path) -> None:
+    """A client certificate that is not there ends the look with the source's name and the file."""
+    settings = EndpointsSettings.model_validate({"endpoints": ["a.example.com"], "client_certificate": tmp_path / "no"})
+
+    with pytest.raises(SourceError, match=r"source public: the client certificate .*/no cannot be read"):
+        list(EndpointsSource("public", settings, real_clock()).observe())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        ["no port:443"],
+        ["gopher://a.example.com"],
+        {"endpoint": ["a"]},
+        {"endpoints": ["a"], "server_name": "no name"},
+        {"endpoints": ["a"], "client_key": "/etc/rotator/client.key"},
+        {"endpoints": ["a"], "per_address": 0},
+    ],
+)
 def test_mistakes_in_the_settings(given: object) -> None:
     """What is no endpoint is refused when the config is read, not when it is looked at."""
     with pytest.raises(ValidationError):

@@ -168,7 +168,7 @@ class _Course:
     def failure(self, error: Exception) -> tuple[SightingState, str]:
         alert = self._alert(error)
         if alert is not None:
-            return SightingState.ALERT, f"it ended the handshake with {alert}"
+            return SightingState.ALERT, alert
         if _is_hanging_up(error):
             if not self._wire.received:
                 return SightingState.UNREACHABLE, "it closed the connection before it sent a byte"
@@ -185,9 +185,9 @@ class _Course:
             return None
         number = plain_alert(self._wire.tail)
         if number is not None:
-            return f"alert {number} ({_ALERTS.get(number, 'of an unknown kind')})"
+            return f"it ended the handshake with alert {number} ({_ALERTS.get(number, 'of an unknown kind')})"
         reason = _reason(error)
-        return f"an encrypted alert ({reason})" if " alert " in reason else None
+        return f"it ended the handshake with an encrypted alert ({reason})" if " alert " in reason else None
 
 
 def brings_certificate(flight: bytes, cipher: str) -> bool:

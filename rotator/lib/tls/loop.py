@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, TypeVar
@@ -126,7 +126,7 @@ class _Private(Generic[T]):
             self._thread.join()
 
 
-def stream_batches(work: Work[T]) -> Iterator[list[T]]:
+def stream_batches(work: Work[T]) -> Generator[list[T]]:
     """Run the work and yield what it emits, as much as has come; an iterator that is closed early cancels it."""
     private = _Private(work)
     try:
@@ -139,7 +139,7 @@ def stream_batches(work: Work[T]) -> Iterator[list[T]]:
         private.end()
 
 
-def stream(work: Work[T]) -> Iterator[T]:
+def stream(work: Work[T]) -> Generator[T]:
     """The same, one by one."""
-    with contextlib.closing(stream_batches(work)) as batches:  # type: ignore[type-var]  # it is a generator
+    with contextlib.closing(stream_batches(work)) as batches:
         yield from chain.from_iterable(batches)

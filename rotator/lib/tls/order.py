@@ -6,11 +6,16 @@ from dataclasses import dataclass, replace
 
 from OpenSSL import SSL
 
+from rotator.errors import RotatorError
 from rotator.lib.tls.client import ClientCertificate
 from rotator.lib.tls.hello import reading_context
 from rotator.lib.tls.limits import Limits, Pace
 
 SHARED_AHEAD = 128
+
+
+class WorkerEnded(RotatorError):  # noqa: N818 - reads as what happened
+    """A process ended before its part of the order was done; what it had in hand was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

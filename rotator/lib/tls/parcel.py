@@ -9,7 +9,6 @@ from typing import TypeAlias
 from rotator.core.model import Certificate, Chain, Endpoint, Handshake, Sighting, SightingState
 
 REMEMBERED = 4096
-"""Certificates; then both sides forget them all and begin anew."""
 
 Row: TypeAlias = tuple[
     tuple[str, int, str, str], str, str, str, tuple[int, ...], tuple[str, str, bool] | None, str
@@ -31,13 +30,18 @@ class Parcel:
 
 
 class Packer:
-    """The sender's side."""
+    """The sender's side.
 
-    def __init__(self) -> None:
+    Args:
+        remembered: how many certificates; then both sides forget them all and begin anew.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._remembered = remembered
         self._numbers: dict[bytes, int] = {}
 
     def pack(self, sightings: Sequence[Sighting]) -> Parcel:
-        anew = len(self._numbers) > REMEMBERED
+        anew = len(self._numbers) >= self._remembered
         if anew:
             self._numbers.clear()
         known = len(self._numbers)

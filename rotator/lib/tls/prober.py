@@ -6,7 +6,7 @@ uses one processor.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 from rotator.core.model import Endpoint, Sighting
 from rotator.lib.tls.client import ClientCertificate
@@ -31,7 +31,7 @@ def probe(
     key_algorithm: str | None = None,
     client: ClientCertificate | None = None,
     processes: int = 1,
-) -> Iterator[Sighting]:
+) -> Generator[Sighting]:
     """Yield one sighting per address of every endpoint as they come in, in no particular order.
 
     An endpoint whose name does not resolve has one sighting, without an address. Works from any thread; a generator

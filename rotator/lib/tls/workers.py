@@ -11,13 +11,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 
 from rotator.core.model import Endpoint, Sighting
-from rotator.errors import RotatorError
 from rotator.lib.tls.feed import Feed, ReadAhead
-from rotator.lib.tls.order import Order
+from rotator.lib.tls.order import Order, WorkerEnded
 from rotator.lib.tls.parcel import Parcel, Unpacker
 
 CHUNK = 64
@@ -27,11 +26,7 @@ _STOP_SECONDS = 5.0
 _TOLD = 400
 
 
-class WorkerEnded(RotatorError):  # noqa: N818 - reads as what happened
-    """A process ended before its work was done; what it had in hand was not looked at."""
-
-
-def spread_over(endpoints: Iterable[Endpoint], order: Order, processes: int) -> Iterator[Sighting]:
+def spread_over(endpoints: Iterable[Endpoint], order: Order, processes: int) -> Generator[Sighting]:
     """Look at everything in so many processes; a generator that is closed early ends them.
 
     Raises:
