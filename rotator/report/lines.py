@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from rotator.core.audit import Line
-from rotator.report.words import day, kind_of
+from rotator.report.words import day, kind_of, left
 
 _COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,+\\])+)")  # in the form of RFC 4514
 _ESCAPED = re.compile(r"\\(.)")
@@ -40,3 +41,8 @@ def renewed(line: Line) -> str:
     if kind_of(decision) in {"keep", "renew", "redeploy", "observe"}:
         return f"{day(decision.at)} {by}"
     return f"{decision.action}: {decision.reason} {by}"
+
+
+def ends_in(ends: datetime, now: datetime) -> str:
+    """`in 29 d`, or `ended 3 d ago`."""
+    return f"in {left(ends, now)}" if ends > now else f"ended {left(ends, now)}"
