@@ -72,9 +72,9 @@ def parse_endpoint(text: str, server_name: str = "") -> Endpoint:
     """Read one endpoint: `[scheme://][server name@]host[:port]`.
 
     Without a port it is the scheme's own, 443 without a scheme. Without a scheme a port of `PORTS` means its protocol:
-    `mail.example.com:587` is submission, which begins in the clear and goes over to TLS. Where TLS comes first on such
-    a port, say so: `tls://mail.example.com:587`. The name before `@` is sent as SNI. A name in Unicode is put into its
-    ASCII form (IDNA).
+    `mail.example.com:587` is submission, which begins in the clear and goes over to TLS; once such a port alone meant
+    TLS from the first byte. Where TLS comes first on it, say so: `tls://mail.example.com:587`. The name before `@` is
+    sent as SNI. A name in Unicode is put into its ASCII form (IDNA).
 
     Args:
         server_name: the same as the name before `@`.
