@@ -1,0 +1,218 @@
+"""Two scans compared: what came, went, was renewed or broke, and what nobody can tell."""
+
+from __future__ import annotations
+
+import json as standard
+import time
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rotator.core.audit import Audit, Unseen
+from rotator.core.model import Chain, KeySpec, Severity
+from rotator.report import diff_report, json
+from rotator.report.diff import Changes, changes
+from tests.builders import DAY, chain
+from tests.report.audits import (
+    EXPIRED,
+    EXPIRING,
+    RULES,
+    audit,
+    empty,
+    file,
+    hostile,
+    large,
+    line,
+    ordinary,
+    saying,
+    served,
+)
+from tests.report.seeing import plain
+
+
+def document(one: Audit) -> dict[str, Any]:
+    """The JSON of a scan as it is read back from a file."""
+    read = standard.loads(json.text(json.audit(one, RULES)))
+    assert isinstance(read, dict)
+    return read
+
+
+def between(before: Audit, after: Audit) -> Changes:
+    return changes(document(before), document(after))
+
+
+OLD = chain(left=5 * DAY, label="old")
+NEW = chain(left=80 * DAY, label="new")
+
+
+def test_nothing_has_changed() -> None:
+    """A scan compared with itself is empty in every form."""
+    same = between(ordinary(), ordinary())
+    assert diff_report.line(same) == "Since 2026-03-02: nothing has changed."
+    assert set(diff_report.json(same)["summary"].values()) == {0}  # type: ignore[union-attr]  # an object
+
+
+def test_a_renewal_is_no_finding() -> None:
+    """A later certificate at the same place is renewed, and what was found of the old one is resolved."""
+    before = file("/srv/a.pem", OLD)
+    told = between(
+        audit(line(before, saying(EXPIRING, before, "it ends in 5 d"))), audit(line(file("/srv/a.pem", NEW)))
+    )
+    assert [swap.name for swap in told.renewed] == ["web1:/srv/a.pem"]
+    assert [one.rule for one in told.resolved] == ["RT002"]
+    assert (told.found, told.altered, told.new, told.gone) == ((), (), (), ())
+
+
+def test_a_finding_is_the_same_with_other_words() -> None:
+    """ "Ends in 5 d" is the finding that was "ends in 6 d" yesterday; another part of the place is another finding."""
+    where = file("/srv/a.pem", OLD)
+    old = audit(line(where, saying(EXPIRING, where, "it ends in 6 d", about="leaf")))
+    assert between(old, audit(line(where, saying(EXPIRING, where, "it ends in 5 d", about="leaf")))).found == ()
+    other = between(old, audit(line(where, saying(EXPIRING, where, "it ends in 6 d", about="CN=Intermediate"))))
+    assert (len(other.found), len(other.resolved)) == (1, 1)
+    assert other.worst is Severity.ERROR
+
+
+def test_an_older_certificate_is_replaced_not_renewed() -> None:
+    """One that ends sooner than the one before is told apart: somebody put it back."""
+    told = between(audit(line(file("/srv/a.pem", NEW))), audit(line(file("/srv/a.pem", OLD))))
+    assert (len(told.renewed), len(told.replaced)) == (0, 1)
+
+
+def test_what_else_changed_is_named() -> None:
+    """Another issuer, kind of key or set of names is said beside the renewal, and so is a certificate that went."""
+    old = chain("a.example.com", left=5 * DAY)
+    new = chain("a.example.com", "b.example.com", key=KeySpec("rsa", 3072))
+    new = Chain((replace(new.leaf, issuer="CN=Other"),))
+    told = between(audit(line(file("/srv/a.pem", old))), audit(line(file("/srv/a.pem", new))))
+    assert [(each.what, each.before, each.after) for each in told.altered] == [
+        ("issuer", "CN=Test Issuing", "CN=Other"),
+        ("key", "ecdsa-256", "rsa-3072"),
+        ("names", "a.example.com", "a.example.com b.example.com"),
+    ]
+    emptied = between(audit(line(file("/srv/a.pem", old))), audit(line(file("/srv/a.pem"))))
+    assert [(each.what, each.after) for each in emptied.altered] == [("certificate", "none")]
+
+
+def test_places_come_and_go() -> None:
+    """New places and gone ones are named; findings of what has gone are resolved."""
+    gone = served("old.example.com", OLD)
+    told = between(
+        audit(line(gone, saying(EXPIRING, gone, "it ends"))), audit(line(served("new.example.com", NEW, "192.0.2.2")))
+    )
+    assert [place.name for place in told.new] == ["new.example.com:443 at 192.0.2.2"]
+    assert [place.name for place in told.gone] == ["old.example.com:443 at 192.0.2.1"]
+    assert len(told.resolved) == 1
+
+
+@pytest.mark.parametrize("where", ["a.example.com:443 at 192.0.2.1", "a.example.com:443", "endpoints"])
+def test_what_was_not_seen_has_not_gone(where: str) -> None:
+    """An address, an endpoint or a whole source that could not be looked at mends nothing and takes nothing away."""
+    was = served("a.example.com", OLD)
+    told = between(audit(line(was, saying(EXPIRED, was, "it ended"))), audit(unseen=(Unseen(where, "timeout"),)))
+    assert (told.gone, told.resolved) == ((), ())
+    assert [place.name for place in told.unclear] == ["a.example.com:443 at 192.0.2.1"]
+    assert told.lost == ((where, "timeout"),)
+
+
+def test_a_place_that_is_seen_again() -> None:
+    """What could not be looked at and now can is named, once."""
+    told = between(audit(unseen=(Unseen("web1:/srv/a.pem", "denied"),)), audit(line(file("/srv/a.pem", NEW))))
+    assert told.regained == (("web1:/srv/a.pem", "denied"),)
+    assert told.lost == ()
+
+
+def test_older_documents_are_understood() -> None:
+    """What a scan did not say at first is no change: no `about`, no `location` of findings, fewer keys of places."""
+    old = deepcopy(document(ordinary()))
+    for finding in old["findings"]:
+        for key in ("about", "location", "name"):
+            del finding[key]
+    for place in old["places"]:
+        for key in ("use", "service", "issuer", "team", "consumers", "addresses", "protocol", "excused"):
+            del place[key]
+    assert diff_report.line(changes(old, document(ordinary()))) == "Since 2026-03-02: nothing has changed."
+    assert diff_report.line(changes(document(ordinary()), old)) == "Since 2026-03-02: nothing has changed."
+
+
+def test_unknown_keys_are_passed_over() -> None:
+    """A newer document than this rotator knows is compared by what it knows."""
+    new = document(ordinary())
+    new["future"] = {"a": 1}
+    for place in new["places"]:
+        place["future"] = [1]
+    assert changes(document(ordinary()), new).new == ()
+
+
+@pytest.mark.parametrize("wrong", [None, [], "text", {}, {"places": {}, "findings": []}, {"certificates": []}])
+def test_what_is_no_scan_is_refused(wrong: object) -> None:
+    """Another document says which one it was, and how to make the right one."""
+    with pytest.raises(ValueError, match="the second document is no scan: write one with `rotator scan --output json`"):
+        changes(document(empty()), wrong)
+    with pytest.raises(ValueError, match="the first document"):
+        changes(wrong, document(empty()))
+
+
+@pytest.mark.parametrize("scrap", [None, 1, "x", [], {}, {"location": 1}, {"place": 3, "certificate": {"names": 1}}])
+def test_scraps_in_a_scan_are_survived(scrap: object) -> None:
+    """A document that was cut about by hand is compared as far as it goes."""
+    broken = {"places": [scrap], "findings": [scrap], "unseen": [scrap]}
+    told = changes(broken, document(ordinary()))
+    assert len(told.new) == 46
+    assert plain(diff_report.table(told))
+
+
+def test_the_table_of_all_there_is() -> None:
+    """Every kind of change has its part, new findings first, within 80 columns; the end counts them."""
+    was, now = served("a.example.com", OLD), served("a.example.com", NEW)
+    bad = file("/srv/b.pem", chain(left=-DAY))
+    wild_old, wild_new = chain("*.example.com", left=5 * DAY), chain("*.example.com", left=90 * DAY, label="n")
+    before = audit(
+        line(was, saying(EXPIRING, was, "it ends in 5 d")),
+        line(file("/srv/gone.pem", OLD)),
+        *(line(served("w.example.com", wild_old, f"192.0.2.{n}")) for n in range(10, 20)),
+    )
+    after = audit(
+        line(now),
+        line(bad, saying(EXPIRED, bad, "it ended")),
+        *(line(served("w.example.com", wild_new, f"192.0.2.{n}")) for n in range(10, 20)),
+        unseen=(Unseen("down.example.com:443", "refused"),),
+    )
+    text = plain(diff_report.table(between(before, after)))
+    for title in ("New findings", "Resolved", "Can be looked at no more", "New places", "Gone", "Renewed"):
+        assert f"\n{title}\n" in text
+    assert "critical  RT001  web1:/srv/b.pem: it ended" in text
+    assert "and 8 more" in text
+    assert " ".join(text.split()).endswith(
+        "Since 2026-03-02: 1 new finding, 1 resolved; 1 new place, 1 gone, 11 renewed, 1 not looked at."
+    )
+
+
+def test_the_json_of_all_there_is() -> None:
+    """The JSON has every list and how long it is."""
+    said = standard.loads(json.text(diff_report.json(between(empty(), ordinary()))))
+    assert said["summary"] == {
+        "new": 46, "gone": 0, "unclear": 0, "renewed": 0, "replaced": 0, "changed": 0, "found": 43, "resolved": 0,
+        "lost": 1, "regained": 0,
+    }  # fmt: skip
+    assert said["found"][0]["location"] == {"system": "web1", "address": "/etc/ssl/old.pem"}
+
+
+def test_hostile_names() -> None:
+    """Names that turn text around, break lines or are a megabyte long stay within the table."""
+    told = between(hostile(), empty())
+    text = plain(diff_report.table(told))
+    assert all(sign.isprintable() or sign == "\n" for sign in text)
+    assert len(text) < 20_000
+    json.text(diff_report.json(between(empty(), hostile()))).encode()
+
+
+def test_ten_thousand_places() -> None:
+    """The time for a comparison grows with the places alone."""
+    before, nothing = document(large()), document(empty())
+    began = time.process_time()
+    assert changes(before, before).new == ()
+    assert len(changes(before, nothing).gone) == 10_000
+    assert time.process_time() - began < 5
