@@ -45,9 +45,9 @@ _INDEXES = """
 CREATE INDEX by_spki ON members (spki);
 CREATE INDEX by_issued ON members (issued);
 CREATE INDEX by_endpoint ON members (endpoint);
-CREATE INDEX by_fingerprint ON members (fingerprint);
-CREATE INDEX by_named ON members (named);
-CREATE INDEX expected_at ON expected (endpoint);
+CREATE INDEX by_fingerprint ON members (fingerprint, endpoint);
+CREATE INDEX by_named ON members (named, endpoint, keyed, not_before);
+CREATE INDEX expected_at ON expected (endpoint, fingerprint);
 """
 _COLUMNS = (
     "system, address, place, service, endpoint, keyed, fingerprint, spki, issuer, serial, names, algorithm, "
@@ -151,7 +151,7 @@ class Index:
     def _served_older(self) -> Iterator[Compared]:
         """Endpoints that nothing is known of, which show an older certificate than is stored for the same names."""
         latest = (
-            "SELECT s.rowid FROM members s WHERE s.named = m.named AND s.endpoint = '' AND s.keyed "
+            "SELECT s.rowid FROM members s WHERE s.named = m.named AND s.endpoint = '' AND s.keyed = 1 "
             "AND s.not_before > m.not_before ORDER BY s.not_before DESC LIMIT 1"
         )
         rows = self._database.execute(

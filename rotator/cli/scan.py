@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from rotator.cli.ending import Ending, Mistake
-from rotator.cli.options import CONFIG_VARIABLE, DEFAULT_CONFIG, Output, OutputOption
-from rotator.cli.screen import progress, remark, show
-
-if TYPE_CHECKING:
-    from rotator.config.build import Config
-    from rotator.ports import Source
-    from rotator.report.audit import Audit
+from rotator.cli.options import CONFIG_VARIABLE, DEFAULT_CONFIG
 
 
 class FailOn(StrEnum):
@@ -29,21 +23,94 @@ class FailOn(StrEnum):
     NONE = "none"
 
 
+class ScanOutput(StrEnum):
+    """The forms of an audit."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    PROMETHEUS = "prometheus"
+    HTML = "html"
+
+
+class GroupBy(StrEnum):
+    """What a table's lines are grouped by."""
+
+    SERVICE = "service"
+    OWNER = "owner"
+    ISSUER = "issuer"
+    EXPIRY = "expiry"
+    FINDING = "finding"
+
+
 def scan(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="TARGET",
-            help="host:port, smtp://host:25, a file, a folder, a glob, @FILE with one target a line, - for standard "
-            "input. Without targets: the sources of the config.",
+            help="host, host:port, name@address:port, smtp://host:25, a range like 192.0.2.0/24, a file, a folder, a "
+            "glob, k8s://CONTEXT/NAMESPACE, vault://HOST/MOUNT, acm://REGION, @FILE with one target a line, - for "
+            "standard input. Without targets: the sources of the config.",
         ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help=f"Look at its sources [default: {DEFAULT_CONFIG}]."),
+        typer.Option(
+            "--config", "-c", metavar="FILE", help=f"Its sources, and how it judges [default: {DEFAULT_CONFIG}]."
+        ),
     ] = None,
-    output: OutputOption = Output.TABLE,
+    output: Annotated[ScanOutput, typer.Option("--output", "-o", help="For people, or for programs.")] = (
+        ScanOutput.TABLE
+    ),
+    group_by: Annotated[GroupBy | None, typer.Option(help="Group the table.")] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Exit 1 for findings of this severity and above.")] = FailOn.ERROR,
+    expiring_within: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What ends within this (45d) is an error.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="RULE", help="Ask these rules alone (RT002, expired …).")
+    ] = (None),
+    ignore: Annotated[list[str] | None, typer.Option(metavar="RULE", help="Do not ask these rules.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Findings that are known and accepted, each until a day.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what is found now as a baseline, and exit 0.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The last day of what --write-baseline accepts [default: 90 d].")
+    ] = None,
+    ca: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Roots that clients trust beside the system's.")
+    ] = None,
+    revocation: Annotated[bool, typer.Option("--revocation", help="Ask CAs whether they have revoked it.")] = False,
+    allow_internal: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST|NETWORK", help="Internal places that may be asked about revocation."),
+    ] = None,
+    caa: Annotated[bool, typer.Option("--caa", help="Ask DNS whether the issuer may issue.")] = False,
+    server_name: Annotated[str, typer.Option(metavar="NAME", help="The name to ask every endpoint for (SNI).")] = "",
+    client_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Shown to servers that want one (PEM).")
+    ] = None,
+    client_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key [default: in the same file].")
+    ] = None,
+    passwords_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Passwords to try on keystores, one a line.")
+    ] = None,
+    connect_timeout: Annotated[str, typer.Option(metavar="TIME", help="For a connection.")] = "5s",
+    handshake_timeout: Annotated[str, typer.Option(metavar="TIME", help="For a handshake.")] = "5s",
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="For one address in all.")] = "10s",
+    concurrency: Annotated[int, typer.Option(min=1, max=10_000, help="Connections at once.")] = 256,
+    per_address: Annotated[int, typer.Option(min=1, max=1000, help="Connections to one address at once.")] = 10,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes to spread endpoints over [default: by their number].")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Look at ranges of more than 1,024 addresses.")] = False,
 ) -> Ending:
     """Audit certificates, stored and served; needs no config.
 
@@ -51,63 +118,38 @@ def scan(
     nothing. Exit code 1 for findings at or above --fail-on, 3 when something could not be
     looked at, 0 when all is well.
     """
-    from rotator.report import json, table
+    from rotator.cli.scanning import Looking, scan_config, scan_targets
+    from rotator.cli.scantelling import Telling
+    from rotator.cli.scanwishes import Wishes, duration
 
-    if targets and config:
-        raise Mistake("give targets or --config, not both: targets are looked at without a config")
-    audit = _of_targets(targets) if targets else _of_config(config or _usual_config(), asked=config is not None)
-    show(output, table=lambda: table.audit(audit), json=lambda: json.audit(audit))
-    return _ending(audit, fail_on)
-
-
-def _ending(audit: Audit, fail_on: FailOn) -> Ending:
-    from rotator.core.model import Severity
-
-    if fail_on is not FailOn.NONE and audit.worst and audit.worst.rank >= Severity(fail_on.value).rank:
-        return Ending.NOT_DONE
-    return Ending.UNSEEN if audit.unseen else Ending.CLEAN
-
-
-# ---------------------------------------------------------------- without a config
-
-
-def _of_targets(words: list[str]) -> Audit:
-    from dataclasses import replace
-
-    from rotator.cli.opening import log_to_stderr
-    from rotator.cli.scantargets import read_targets
-    from rotator.clock import system_clock
-    from rotator.core.model import Inventory, Observation, SourceProblem
-    from rotator.errors import SourceError
-    from rotator.report.audit import audit_of
-
-    log_to_stderr()
-    found = read_targets(words)
-    if not (found.endpoints or found.files or found.unseen):
-        raise Mistake("there is nothing to look at: no target, or a folder without certificates")
-    observations: list[Observation] = []
-    problems: list[SourceProblem] = []
-    with progress(f"looking at {len(found.endpoints)} endpoints and {len(found.files)} files"):
-        for source in _sources(found.endpoints, found.files):
-            try:
-                observations.extend(source.observe())
-            except SourceError as error:
-                problems.append(SourceProblem(source.name, str(error)))
-    audit = audit_of(Inventory(system_clock().now(), observations=tuple(observations), problems=tuple(problems)))
-    return replace(audit, unseen=(*audit.unseen, *found.unseen))
-
-
-def _sources(endpoints: list[str], files: list[str]) -> Iterator[Source]:
-    from rotator.clock import system_clock
-    from rotator.plugins import find
-
-    for kind, places in (("endpoints", endpoints), ("files", files)):
-        if places:
-            plugin = find("sources", kind)
-            yield plugin(kind, plugin.Settings.model_validate(places), system_clock())  # type: ignore[attr-defined]  # `find` made sure of it
-
-
-# ---------------------------------------------------------------- with a config
+    wishes = Wishes(
+        expiring_within=duration(expiring_within, "--expiring-within") if expiring_within else None,
+        only=tuple(only or ()),
+        ignore=tuple(ignore or ()),
+        baseline=baseline,
+        ca=tuple(ca or ()),
+        revocation=revocation,
+        allow_internal=tuple(allow_internal or ()),
+        caa=caa,
+    )
+    telling = Telling(output, group_by, fail_on, write_baseline, _day(until))
+    if not targets:
+        path = config or _usual_config()
+        return scan_config(path, wishes, telling, asked=config is not None)
+    looking = Looking(
+        server_name=server_name,
+        client_certificate=client_certificate,
+        client_key=client_key,
+        passwords_file=passwords_file,
+        connect_timeout=duration(connect_timeout, "--connect-timeout"),
+        handshake_timeout=duration(handshake_timeout, "--handshake-timeout"),
+        timeout=duration(timeout, "--timeout"),
+        concurrency=concurrency,
+        per_address=per_address,
+        processes=processes,
+        wide=yes,
+    )
+    return scan_targets(tuple(targets), looking, wishes, telling, config)
 
 
 def _usual_config() -> Path:
@@ -116,23 +158,8 @@ def _usual_config() -> Path:
     return Path(os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG)
 
 
-def _of_config(path: Path, *, asked: bool) -> Audit:
-    from rotator.app import look_and_plan
-    from rotator.cli.opening import is_missing, log_to_stderr, on_a_copy, read_config, without_state
-    from rotator.errors import StateError
-    from rotator.report.audit import audit_of
-
-    if not asked and is_missing(path):
-        raise Mistake("say what to look at: `rotator scan shop.example.com:443 /etc/ssl`, or --config FILE")
-    log_to_stderr()
-    config = read_config(path)
-
-    def look(read: Config) -> Audit:
-        with on_a_copy(read) as wiring, progress("looking at the sources of the config"):
-            return audit_of(*look_and_plan(wiring.world, wiring.world.clock.now()))
-
+def _day(text: str | None) -> date | None:
     try:
-        return look(config)
-    except StateError as error:
-        remark(f"rotator: {error}; looked at all the same, as if for the first time")
-        return look(without_state(config))
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Mistake(f"--until {text!r} is no day; write it like 2027-01-31") from error

@@ -1,131 +1,166 @@
-"""What `rotator scan` is pointed at: words on the command line, in `@file`s and on standard input."""
+"""What `rotator scan` is pointed at: words on the command line, in `@file`s and on standard input.
+
+Endpoints may be millions, so they are read as they are looked at; what else is named is put aside until they end.
+"""
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from stat import S_ISREG
+from typing import TYPE_CHECKING
 
 from rotator.cli.ending import Mistake
-from rotator.report.audit import Unseen
+from rotator.core.audit import Unseen
 
-_MOST_BYTES = 1 << 20
-_HEADER = b"-----BEGIN CERTIFICATE"
-_SUFFIX = ".crt"
-_DER = b"\x30"
+if TYPE_CHECKING:
+    from rotator.core.model import Endpoint
+
+WIDE = 1024
+"""Addresses of one range (a /22); what is wider is only looked at with `--yes`."""
+
+PLUGIN_SCHEMES: Mapping[str, str] = {"k8s": "kubernetes", "vault": "vault", "acm": "aws_acm"}
+"""What stands before `://` where a source is meant that is no endpoint, and the kind of that source."""
+
 _GLOB = "*?"
 
 
 @dataclass(slots=True)
-class ScanTargets:
-    """Sorted by where they are looked for.
+class Targets:
+    """The words of one scan; `endpoints` reads them, once.
 
     Attributes:
-        endpoints: as written, each one readable.
-        files: absolute globs.
-        unseen: paths that cannot be looked into.
+        words: as given; `@file` and `-` stand for their lines.
+        wide: look at ranges of any size.
+        folders, files: absolute paths, and globs.
+        plugins: words for sources by their kind, as `k8s://prod`.
+        unseen: what could not be looked at, or made no sense in a list.
+        count: endpoints that will be looked at, where that can be told before; None where standard input is read.
     """
 
-    endpoints: list[str] = field(default_factory=list)
+    words: tuple[str, ...]
+    stdin: Iterable[str] = field(default_factory=lambda: sys.stdin)
+    wide: bool = False
+    folders: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    plugins: list[tuple[str, str]] = field(default_factory=list)
     unseen: list[Unseen] = field(default_factory=list)
 
+    def check(self) -> None:
+        """Refuse what makes no sense on the command line, before anything is looked at.
 
-def read_targets(words: Iterable[str], stdin: IO[str] = sys.stdin) -> ScanTargets:
-    """Sort words into endpoints and files; a folder stands for every file in it that has a PEM certificate.
+        Raises:
+            Mistake: a word is nothing that can be looked at, a list cannot be read, a range is too wide.
+        """
+        for word in self.words:
+            if word.startswith("@"):
+                _readable(Path(word[1:]))
+            elif word != "-":
+                self._sort(word)
+        self.folders.clear()
+        self.files.clear()
+        self.plugins.clear()
+        self.unseen.clear()
 
-    What exists as a path is one; of the rest, what has a `/` or a glob is a path, anything else an endpoint.
+    @property
+    def count(self) -> int | None:
+        if "-" in self.words:
+            return None
+        return sum(_lines_in(Path(word[1:])) if word.startswith("@") else _count(word) for word in self.words)
 
-    Raises:
-        Mistake: a word is neither, or a list of words cannot be read.
-    """
-    found = ScanTargets()
-    for word in _expanded(words, stdin):
-        path = Path(word).expanduser().absolute()
-        if "://" in word:
-            _add_endpoint(word, found)
-        elif os.path.isdir(path):  # noqa: PTH112 - says no, where Path would raise for a folder it may not enter
-            _add_folder(path, found)
-        elif os.path.exists(path):  # noqa: PTH110 - the same
-            found.files.append(glob.escape(str(path)))
-        elif not word.startswith("[") and ("/" in word or any(sign in word for sign in _GLOB)):
-            _add_pattern(path, found)
-        else:
-            _add_endpoint(word, found)
-    return found
+    def endpoints(self) -> Iterator[Endpoint]:
+        """Every endpoint that is named, as the words are read; the rest is sorted on the way."""
+        for word in self.words:
+            if word == "-":
+                yield from self._listed("standard input", self.stdin)
+            elif word.startswith("@"):
+                with Path(word[1:]).open(encoding="utf-8", errors="backslashreplace") as file:
+                    yield from self._listed(word[1:], file)
+            else:
+                yield from self._sort(word)
 
-
-def _expanded(words: Iterable[str], stdin: IO[str]) -> Iterator[str]:
-    for word in words:
-        if word == "-":
-            yield from _lines(stdin)
-        elif word.startswith("@"):
+    def _listed(self, name: str, lines: Iterable[str]) -> Iterator[Endpoint]:
+        """One target a line; empty lines and comments mean nothing. One that makes no sense hides no other."""
+        for number, line in enumerate(lines, 1):
+            word = line.partition("#")[0].strip()
+            if not word:
+                continue
             try:
-                with Path(word[1:]).open(encoding="utf-8") as file:
-                    yield from _lines(file)
-            except (OSError, UnicodeDecodeError) as error:
-                why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-                raise Mistake(f"the list {word[1:]} cannot be read: {why}") from error
+                yield from self._sort(word)
+            except Mistake as mistake:
+                self.unseen.append(Unseen(f"{name}:{number}", str(mistake)))
+
+    def _sort(self, word: str) -> Iterator[Endpoint]:
+        """The endpoints of a word; or none, and it is put where it is looked for.
+
+        What exists as a path is one, a range or an endpoint of that form excepted; of the rest, what begins like a
+        path or has a glob is one.
+        """
+        scheme, found, _ = word.partition("://")
+        path = str(Path(os.path.expanduser(word)).absolute())  # noqa: PTH111 - Path raises for `~nobody`
+        if found and scheme in PLUGIN_SCHEMES:
+            self.plugins.append((PLUGIN_SCHEMES[scheme], word))
+        elif found:
+            return self._expanded(word)
+        elif os.path.lexists(path):
+            (self.folders if os.path.isdir(path) else self.files).append(path)  # noqa: PTH112 - Path may raise
+        elif _is_path(word):
+            self._add_path(path)
         else:
-            yield word
+            return self._expanded(word)
+        return iter(())
+
+    def _add_path(self, path: str) -> None:
+        if any(sign in path for sign in _GLOB):
+            self.files.append(path)
+        else:
+            self.unseen.append(Unseen(path, "No such file or directory"))
+
+    def _expanded(self, word: str) -> Iterator[Endpoint]:
+        from rotator.lib.endpoint import count, expand
+
+        try:
+            addresses = count(word)
+            if addresses > WIDE and not self.wide:
+                raise Mistake(f"{word} has {addresses} addresses; say --yes to look at more than {WIDE} of a range")
+            return expand(word)
+        except ValueError as error:
+            raise Mistake(f"{error}; a file or folder of that name does not exist either") from error
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
-    """One target a line; empty lines and comments mean nothing."""
-    for line in file:
-        word = line.partition("#")[0].strip()
-        if word:
-            yield word
+def _is_path(word: str) -> bool:
+    """What begins like a path, is a glob, or has a slash and is no range of addresses."""
+    from rotator.lib.endpoint import is_range
+
+    if word.startswith(("/", "./", "../", "~")) or any(sign in word for sign in _GLOB):
+        return True
+    return "/" in word and not is_range(word)
 
 
-def _add_endpoint(word: str, found: ScanTargets) -> None:
-    from rotator.lib.endpoint import parse_endpoint
-
+def _readable(path: Path) -> None:
+    """A pipe is only there to be opened once."""
     try:
-        parse_endpoint(word)
-    except ValueError as error:
-        raise Mistake(f"{error}; a file or folder of that name does not exist either") from error
-    found.endpoints.append(word)
-
-
-def _add_pattern(path: Path, found: ScanTargets) -> None:
-    if any(sign in str(path) for sign in _GLOB):
-        found.files.append(str(path))
-        return
-    try:
-        path.stat()
+        if S_ISREG(path.stat().st_mode):
+            path.open("rb").close()
     except OSError as error:
-        found.unseen.append(Unseen(str(path), error.strerror or str(error)))
+        raise Mistake(f"the list {path} cannot be read: {error.strerror}") from error
 
 
-def _add_folder(folder: Path, found: ScanTargets) -> None:
-    def cannot(error: OSError) -> None:
-        found.unseen.append(Unseen(str(error.filename or folder), error.strerror or str(error)))
-
-    for root, folders, files in os.walk(folder, onerror=cannot):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(root) / name
-            try:
-                if _has_certificate(path):
-                    found.files.append(glob.escape(str(path)))
-            except OSError as error:
-                cannot(error)
-
-
-def _has_certificate(path: Path) -> bool:
-    """By its content; pipes, sockets and devices are left alone, for reading one may never end.
-
-    What is only named like a certificate counts too: a file that a full disk left empty, or a link that leads nowhere,
-    is what an audit is for. DER stands in such files as well; rotator does not read it, and it is no fault.
-    """
-    named = path.suffix == _SUFFIX
+def _lines_in(path: Path) -> int:
+    """How many lines a list has; a pipe or a device is not read twice."""
     if not path.is_file():
-        return named and path.is_symlink()
+        return 0
     with path.open("rb") as file:
-        text = file.read(_MOST_BYTES)
-    return _HEADER in text or (named and not text.startswith(_DER))
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+
+def _count(word: str) -> int:
+    from rotator.lib.endpoint import count
+
+    try:
+        return count(word)
+    except ValueError:
+        return 0

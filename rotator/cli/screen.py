@@ -27,14 +27,20 @@ def show(output: Output, *, table: Callable[[], RenderableType], json: Callable[
         Unwritable: standard output takes no more.
         BrokenPipeError: whoever read it is gone.
     """
-    try:
-        if output is Output.JSON:
-            from rotator.report.json import text
+    if output is Output.JSON:
+        from rotator.report.json import text
 
-            sys.stdout.write(text(json(), plain=(sys.stdout.encoding or "").lower() != "utf-8"))
-        else:
-            show_table(table())
-        sys.stdout.flush()
+        write(text(json(), plain=plain_stdout()))
+    else:
+        show_table(table())
+    flush()
+
+
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Printing that fails is a sentence; that nobody reads on is not our fault."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -42,17 +48,38 @@ def show(output: Output, *, table: Callable[[], RenderableType], json: Callable[
         raise Unwritable(f"standard output cannot be written: {error.strerror}") from error
 
 
+def plain_stdout() -> bool:
+    """Whether standard output takes ASCII alone."""
+    return (sys.stdout.encoding or "").lower() != "utf-8"
+
+
+def write(text: str) -> None:
+    """Print a piece of a result; raises as `show`."""
+    with _printing():
+        sys.stdout.write(text)
+
+
+def flush() -> None:
+    """Have everything that was printed taken; raises as `show`."""
+    with _printing():
+        sys.stdout.flush()
+
+
 def show_table(body: RenderableType) -> None:
-    """Print a table: with colours on a terminal, else 80 columns of plain text (or as wide as COLUMNS says)."""
+    """Print a table: with colours on a terminal, else 80 columns of plain text (or as wide as COLUMNS says).
+
+    Raises as `show`.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False, markup=False)
-    if console.is_terminal:
-        console.print(body)
-        return
-    with console.capture() as captured:
-        console.print(body)
-    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+    with _printing():
+        if console.is_terminal:
+            console.print(body)
+            return
+        with console.capture() as captured:
+            console.print(body)
+        sys.stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
 
 
 def have_streams() -> None:
@@ -91,3 +118,43 @@ def progress(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def counting(total: int | None) -> Iterator[Callable[[], None]]:
+    """Show how many places were looked at, how fast, and when the rest will be done; on a terminal only.
+
+    Args:
+        total: how many there will be; None where that is not known.
+    """
+    if not sys.stderr.isatty():
+        yield _uncounted
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("looking", total=total or None, rate="")
+
+        def count() -> None:
+            shown.advance(task)
+            speed = shown.tasks[0].speed
+            if speed:
+                shown.update(task, rate=f"{speed:.0f}/s")
+
+        yield count
+
+
+def _uncounted() -> None:
+    """Nobody watches."""

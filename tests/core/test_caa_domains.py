@@ -1,4 +1,4 @@
-"""Which domains of CAA records mean a CA, and what a set allows."""
+"""Which domains of CAA records mean a CA."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.caa_domains import allowed, ca_domains
+from rotator.core.caa_domains import ca_domains
 from rotator.core.distinguished import organisation_and_name
-from rotator.core.model import Caa
 
 
 @pytest.mark.parametrize(
@@ -40,24 +39,6 @@ def test_the_domains_of_public_cas(issuer: str, domain: str) -> None:
 def test_an_unknown_ca_has_no_domains(issuer: str) -> None:
     """A private or unknown CA, or what is no name, gives nothing, so that a rule keeps quiet."""
     assert ca_domains(issuer) == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("caa", "name", "expected"),
-    [
-        (Caa(), "a.example", None),
-        (Caa(detail="the resolver answered SERVFAIL"), "a.example", None),
-        (Caa("example"), "a.example", None),
-        (Caa("example", ("ca.example",)), "a.example", ("ca.example",)),
-        (Caa("example", ("ca.example",)), "*.a.example", ("ca.example",)),
-        (Caa("example", ("ca.example",), ("",)), "*.a.example", ("",)),
-        (Caa("example", ("ca.example",), ("",)), "a.example", ("ca.example",)),
-        (Caa("example", (), ("ca.example",)), "a.example", None),
-    ],
-)
-def test_what_a_set_allows(caa: Caa, name: str, expected: tuple[str, ...] | None) -> None:
-    """`issuewild` counts for wildcards alone and before `issue`; a set without them restricts nobody."""
-    assert allowed(caa, name) == expected
 
 
 @given(st.text(max_size=60))

@@ -36,6 +36,21 @@ def test_each_root_is_found_by_its_name(entry: Distrust) -> None:
             assert distrusted(chain(root, begins=entry.after)) is None
 
 
+@pytest.mark.parametrize(
+    ("organisation", "name"),
+    [
+        ("Symantec Corporation", "Symantec Class 3 Secure Server CA - G4"),
+        ("GeoTrust Inc.", "RapidSSL SHA256 CA"),
+        ("StartCom Ltd.", "StartCom Class 1 DV Server CA"),
+    ],
+)
+def test_an_issuing_ca_is_known_without_its_root(organisation: str, name: str) -> None:
+    """A server that sends its leaf alone shows whose it is where an organisation had no other roots."""
+    leaf = chain((organisation, name), begins=datetime(2020, 1, 1, tzinfo=UTC), depth=0).leaf
+    found = distrusted(Chain((leaf,)))
+    assert found is not None and f"“{name}”" in found
+
+
 def test_entries_are_told_apart() -> None:
     """No root stands in two entries, and each entry says where it is from."""
     roots = [root for entry in DISTRUSTED for root in entry.roots]

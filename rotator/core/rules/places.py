@@ -190,7 +190,7 @@ EXPIRED_ANCHOR = Rule(
     "A CA certificate that something trusts has ended, or is about to: what it vouches for is refused from then on.",
     "distribute its successor before it ends, and take it out afterwards",
     "RFC 5280, 6.1.1 (d)",
-    notes="An error where it is the only one there, since nothing is trusted then.", cwe=298,
+    cwe=298,
 )  # fmt: skip
 
 
@@ -198,13 +198,11 @@ def expired_anchor(facts: PlaceFacts) -> Iterator[Said]:
     chain = facts.chain
     if chain is None or facts.observation.use is not Use.TRUST:
         return
-    alone = len(chain.certificates) == 1
     for certificate in chain.certificates:
         left = certificate.not_after - facts.now
         name = certificate.subject or "a CA without a name"
         if certificate.not_after <= facts.now:
-            severity = Severity.ERROR if alone else Severity.WARNING
-            yield Said(severity, f"{name} ended on {moment(certificate.not_after)}", name)
+            yield Said(Severity.WARNING, f"{name} ended on {moment(certificate.not_after)}", name)
         elif left < lead(certificate.lifetime):
             yield Said(Severity.WARNING, f"{name} ends in {span(left)}, on {moment(certificate.not_after)}", name)
 

@@ -1,0 +1,181 @@
+"""What a scan found, told: line by line where the form allows it, else as a whole; and how the verb ends by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rotator.cli.ending import Ending, Mistake
+from rotator.cli.screen import flush, plain_stdout, remark, show_table, write
+
+if TYPE_CHECKING:
+    from rotator.audit.auditor import Auditor
+    from rotator.cli.scan import FailOn, GroupBy, ScanOutput
+    from rotator.core.audit import Audit, Line, Summary, Unseen
+
+_ACCEPTED_FOR = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """In which form the result is told, and what it does to the exit code; see the options of the same names."""
+
+    output: ScanOutput
+    group_by: GroupBy | None
+    fail_on: FailOn
+    write_baseline: Path | None
+    until: date | None
+
+
+def tell(seen: Iterable[Line | Unseen], auditor: Auditor, telling: Telling) -> Ending:
+    """Tell what an auditor says of what is seen.
+
+    Raises:
+        Mistake: nothing was looked at, or the baseline cannot be written.
+        Unwritable, BrokenPipeError: nobody takes what is told.
+    """
+    from rotator.cli.scan import ScanOutput
+
+    if telling.output is ScanOutput.JSONL and telling.write_baseline is None:
+        summary = _told_as_it_goes(seen, auditor)
+        flush()
+        return _ending(summary, telling.fail_on)
+    from rotator.audit.whole import gathered
+
+    return tell_whole(gathered(seen, auditor), telling)
+
+
+def tell_whole(audit: Audit, telling: Telling) -> Ending:
+    """Tell an audit; raises as `tell`."""
+    _something(audit.summary)
+    if telling.write_baseline is not None:
+        return _accepted(audit, telling.write_baseline, telling)
+    render(audit, telling)
+    flush()
+    return _ending(audit.summary, telling.fail_on)
+
+
+def render(audit: Audit, telling: Telling) -> None:
+    """Print an audit in one of its forms."""
+    from rotator.cli.scan import ScanOutput
+
+    if telling.output is ScanOutput.TABLE:
+        from rotator.report import audit_table
+
+        show_table(audit_table.audit(audit, telling.group_by.value if telling.group_by else None))
+        return
+    write(_TEXTS[telling.output.value](audit, telling))
+
+
+def _json(audit: Audit, telling: Telling) -> str:
+    from rotator.core.rules.catalogue import RULES
+    from rotator.report import audit_json
+    from rotator.report.json import text
+
+    return text(audit_json.audit(audit, RULES), plain=plain_stdout())
+
+
+def _jsonl(audit: Audit, telling: Telling) -> str:
+    from rotator.report import jsonl
+
+    lines = [jsonl.place(line) for line in audit.lines] + [jsonl.unseen(one) for one in audit.unseen]
+    return "".join((*lines, jsonl.summary(audit.summary)))
+
+
+def _csv(audit: Audit, telling: Telling) -> str:
+    from rotator.report import csv
+
+    return csv.audit(audit)
+
+
+def _sarif(audit: Audit, telling: Telling) -> str:
+    from rotator import __version__
+    from rotator.core.rules.catalogue import RULES
+    from rotator.report import sarif
+    from rotator.report.json import text
+
+    return text(sarif.audit(audit, RULES, __version__, root=str(Path.cwd())), plain=plain_stdout())
+
+
+def _junit(audit: Audit, telling: Telling) -> str:
+    from rotator.core.model import Severity
+    from rotator.core.rules.catalogue import RULES
+    from rotator.report import junit
+
+    fail_on = None if telling.fail_on.value == "none" else Severity(telling.fail_on.value)
+    return junit.audit(audit, RULES, fail_on)
+
+
+def _prometheus(audit: Audit, telling: Telling) -> str:
+    from rotator.report import prometheus
+
+    return prometheus.audit(audit)
+
+
+def _html(audit: Audit, telling: Telling) -> str:
+    from rotator.core.rules.catalogue import RULES
+    from rotator.report import html
+
+    return html.audit(audit, RULES)
+
+
+_TEXTS: Mapping[str, Callable[[Audit, Telling], str]] = {
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "sarif": _sarif,
+    "junit": _junit,
+    "prometheus": _prometheus,
+    "html": _html,
+}
+
+
+def _told_as_it_goes(seen: Iterable[Line | Unseen], auditor: Auditor) -> Summary:
+    """One JSON object a line, each when it is known; nothing is held."""
+    from rotator.audit.stream import Tally
+    from rotator.core.audit import Unseen
+    from rotator.core.rules.catalogue import RULES
+    from rotator.report import jsonl
+
+    tally = Tally()
+    for one in seen:
+        tally.count(one)
+        write(jsonl.unseen(one) if isinstance(one, Unseen) else jsonl.place(one))
+    _something(tally.summary(auditor))
+    for finding, excused in auditor.compared():
+        tally.compared(finding.severity, excused=excused is not None)
+        if excused is None:
+            write(jsonl.finding(finding, RULES))
+    summary = tally.summary(auditor)
+    write(jsonl.summary(summary))
+    return summary
+
+
+def _something(summary: Summary) -> None:
+    if not (summary.places or summary.unseen):
+        raise Mistake("there is nothing to look at: no target, or a folder without certificates")
+
+
+def _accepted(audit: Audit, path: Path, telling: Telling) -> Ending:
+    """Write what is found as a baseline, in place of telling it."""
+    from rotator.config.baseline import baseline_text
+
+    until = telling.until or (audit.at.date() + _ACCEPTED_FOR)
+    text = baseline_text(audit.findings, until, f"accepted by --write-baseline on {audit.at:%Y-%m-%d}")
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"the baseline {path} cannot be written: {error.strerror}") from error
+    remark(f"rotator: {path} accepts {len(audit.findings)} findings until {until}; give each its reason")
+    return Ending.CLEAN
+
+
+def _ending(summary: Summary, fail_on: FailOn) -> Ending:
+    from rotator.core.model import Severity
+
+    if fail_on.value != "none" and summary.worst and summary.worst.rank >= Severity(fail_on.value).rank:
+        return Ending.NOT_DONE
+    return Ending.UNSEEN if summary.unseen else Ending.CLEAN

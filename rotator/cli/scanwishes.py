@@ -1,0 +1,147 @@
+"""How a scan judges: what the command line says, and where it says nothing, the config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rotator.cli.ending import Mistake
+from rotator.cli.screen import remark
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rotator.audit.auditor import Trusted
+    from rotator.audit.lookups import AskCa, AskDns, Lookups
+    from rotator.config.model import Scan
+    from rotator.core.model import Certificate
+    from rotator.core.rules.judgement import Exemption, Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says of rules, trust and questions."""
+
+    expiring_within: timedelta | None = None
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    baseline: Path | None = None
+    ca: tuple[Path, ...] = ()
+    revocation: bool = False
+    allow_internal: tuple[str, ...] = ()
+    caa: bool = False
+
+
+def duration(text: str, option: str) -> timedelta:
+    """A duration of the command line.
+
+    Raises:
+        Mistake: it is none, or not more than nothing.
+    """
+    from rotator.settings import parse_duration
+
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise Mistake(f"{option}: {error}") from error
+    if not isinstance(found, timedelta) or found <= timedelta(0):
+        raise Mistake(f"{option} {text!r} is no length of time")
+    return found
+
+
+def judgement(wishes: Wishes, config: Scan | None, now: datetime) -> Judgement:
+    """What is asked, from when on it counts, and what is accepted.
+
+    Raises:
+        Mistake: a rule that does not exist.
+        ConfigError: the baseline has mistakes.
+    """
+    from rotator.core.rules.judgement import Judgement
+    from rotator.core.rules.rule import Thresholds
+
+    within = wishes.expiring_within or (config.expiring_within if config else None)
+    judged = Judgement(
+        thresholds=Thresholds(expiring_within=within, scts=config.scts if config else None),
+        severities=config.severities if config else {},
+        only=_rules(wishes.only) or frozenset(config.only if config else ()),
+        ignore=_rules(wishes.ignore) | frozenset(config.ignore if config else ()),
+        baseline=_baseline(wishes.baseline, config),
+    )
+    for one in judged.outlived(now.date()):
+        remark(f"rotator: the baseline accepts {one.rule} at {one.place} no longer, since {one.until} has passed")
+    return judged
+
+
+def _rules(words: Iterable[str]) -> frozenset[str]:
+    from rotator.core.rules.catalogue import rule_id
+
+    try:
+        return frozenset(rule_id(part) for word in words for part in word.split(",") if part.strip())
+    except ValueError as error:
+        raise Mistake(str(error)) from error
+
+
+def _baseline(given: Path | None, config: Scan | None) -> tuple[Exemption, ...]:
+    path = given or (Path(config.baseline) if config and config.baseline else None)
+    if path is None:
+        return ()
+    from rotator.config.baseline import load_baseline
+
+    return load_baseline(path)
+
+
+def trusted(wishes: Wishes, config: Scan | None, known: Iterable[Certificate] = ()) -> Trusted:
+    """What clients are taken to trust.
+
+    Args:
+        known: roots of the config's own issuers.
+
+    Raises:
+        Mistake: a file of roots cannot be read.
+    """
+    from rotator.audit.auditor import Trusted
+    from rotator.lib.trust import TrustError, file_roots, system_roots
+
+    own = list(known)
+    try:
+        for path in (*wishes.ca, *(Path(name) for name in (config.ca if config else ()))):
+            own += file_roots(path)
+        return Trusted(system_roots(), tuple(dict.fromkeys(own)))
+    except TrustError as error:
+        raise Mistake(str(error)) from error
+
+
+def lookups(wishes: Wishes, config: Scan | None, roots: Trusted) -> Lookups | None:
+    """Whom to ask about what is found; None where nobody is.
+
+    Raises:
+        Mistake: what may be asked is no host or network.
+    """
+    from rotator.audit.lookups import Lookups, Questions
+
+    ask_ca = wishes.revocation or bool(config and config.revocation.ask)
+    ask_dns = wishes.caa or bool(config and config.caa)
+    if not (ask_ca or ask_dns):
+        return None
+    allowed = (*wishes.allow_internal, *(config.revocation.allow_internal if config else ()))
+    return Lookups(Questions(_ca(allowed, roots) if ask_ca else None, _dns() if ask_dns else None))
+
+
+def _ca(allowed: tuple[str, ...], roots: Trusted) -> AskCa:
+    from rotator.clock import system_clock
+    from rotator.lib.revocation import Revocations
+
+    try:
+        revocations = Revocations(system_clock().now, allow_internal=allowed)
+    except ValueError as error:
+        raise Mistake(f"--allow-internal: {error}") from error
+    return lambda chain, anchors: revocations.of(chain, (*anchors, *roots.own, *roots.system))
+
+
+def _dns() -> AskDns:
+    from rotator.lib.caa import caa_of
+
+    return caa_of
