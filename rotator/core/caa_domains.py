@@ -10,7 +10,6 @@ CA that is not here has none.
 from __future__ import annotations
 
 from rotator.core.distinguished import organisation_and_name
-from rotator.core.model import Caa
 
 _AMAZON = frozenset({"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com", "aws.amazon.com"})
 _DIGICERT = _AMAZON | {
@@ -78,15 +77,3 @@ def ca_domains(issuer: str) -> frozenset[str]:
     """The domains of the CA with this distinguished name (RFC 4514), known by its organisation; empty where unknown."""
     organisation, _ = organisation_and_name(issuer)
     return _BY_ORGANISATION.get(organisation.casefold(), frozenset())
-
-
-def allowed(caa: Caa, name: str) -> tuple[str, ...] | None:
-    """Which CAs a set lets issue for a name, a wildcard or not; None where it lets every CA, or could not be told.
-
-    A set that has neither `issue` nor, for a wildcard, `issuewild` restricts nobody (RFC 8659, 4.2 and 4.3).
-    """
-    if not caa.domain:
-        return None
-    if name.startswith("*.") and caa.issue_wild is not None:
-        return caa.issue_wild
-    return caa.issue or None

@@ -26,6 +26,7 @@ class Distrust:
         source: where that was published.
         after: certificates that begin later are meant; None means all of them. Chrome goes by the first signed
             certificate timestamp, which is made as a certificate begins, or a little later.
+        issuing: organisations that had issuing CAs below these roots alone, for chains that end there.
         spared: organisations of issuing CAs below these roots that are run by others and still count.
     """
 
@@ -34,6 +35,7 @@ class Distrust:
     clause: str
     source: str
     after: datetime | None = None
+    issuing: frozenset[str] = frozenset()
     spared: frozenset[str] = frozenset()
 
 
@@ -95,6 +97,7 @@ DISTRUSTED: tuple[Distrust, ...] = (
         _of("TrustCor Systems S. de R.L.", "TrustCor RootCert CA-1", "TrustCor RootCert CA-2", "TrustCor ECA-1"),
         "Chrome and Firefox do not trust it since 2023",
         "security.googleblog.com 2023-01 “TrustCor Certificate Distrust”; NSS bugs 1803453, 1851049",
+        issuing=frozenset({"TrustCor Systems S. de R.L."}),
     ),
     Distrust(
         "E-Tugra",
@@ -129,6 +132,7 @@ DISTRUSTED: tuple[Distrust, ...] = (
         ),
         "Chrome and Firefox do not trust it since 2018",
         "security.googleblog.com 2017-09 “Chrome's Plan to Distrust Symantec Certificates”; NSS bugs 1618404, 1670769",
+        issuing=frozenset({"Symantec Corporation", "VeriSign, Inc.", "GeoTrust Inc.", "thawte, Inc."}),
         spared=frozenset({"Apple Inc.", "Google Inc", "DigiCert Inc"}),
     ),
     Distrust(
@@ -143,6 +147,7 @@ DISTRUSTED: tuple[Distrust, ...] = (
         _of("StartCom Ltd.", "StartCom Certification Authority", "StartCom Certification Authority G2"),
         "Chrome and Firefox do not trust it since 2017",
         "chromium.org net-dev 2017-07-06 “Final removal of trust in WoSign and StartCom Certificates”",
+        issuing=frozenset({"StartCom Ltd."}),
     ),
     Distrust(
         "CNNIC",
@@ -163,10 +168,12 @@ DISTRUSTED: tuple[Distrust, ...] = (
         ),
         "no browser trusts it since its break-in of 2011",
         "blog.mozilla.org/security/2011/09/02 “DigiNotar Removal Follow Up”; NSS certdata, explicitly distrusted",
+        issuing=frozenset({"DigiNotar"}),
     ),
 )  # fmt: skip
 
 _BY_ROOT = {(org.casefold(), name.casefold()): entry for entry in DISTRUSTED for org, name in entry.roots}
+_BY_ISSUING = {org.casefold(): entry for entry in DISTRUSTED for org in entry.issuing}
 
 
 def distrusted(chain: Chain) -> str | None:
@@ -176,7 +183,8 @@ def distrusted(chain: Chain) -> str | None:
     trusted itself may also have been signed by one that is not.
     """
     for issuer in _issuers(chain):
-        entry = _BY_ROOT.get((issuer[0].casefold(), issuer[1].casefold()))
+        organisation, name = (piece.casefold() for piece in issuer)
+        entry = _BY_ROOT.get((organisation, name)) or _BY_ISSUING.get(organisation)
         if entry is not None and _is_meant(entry, chain.leaf):
             return f"it is from {entry.owner} (“{issuer[1]}”): {entry.clause}"
     return None

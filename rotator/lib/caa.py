@@ -66,44 +66,41 @@ def caa_of(
     resolving: Resolving = Resolving(),
     clock_monotonic: Callable[[], float] = time.monotonic,
 ) -> Mapping[str, Caa]:
-    """The set that counts for each DNS name; each domain on the way up is asked for once. Nothing is raised.
-
-    Addresses, URIs and e-mail addresses have no CAA and are left out. For a wildcard the climb begins below its star.
-    A lookup that fails is no empty set (RFC 8659, 3): `detail` says so. A critical property that is not known forbids
-    every CA to issue that does not know it (4.1); `detail` names it, and the rest of the set is there beside it.
-    """
-    wanted = [name for name in dict.fromkeys(names) if _is_domain(name)]
+    """The set that counts for each DNS name, looked up side by side; see `CaaRecords.of`."""
+    wanted = [name for name in dict.fromkeys(names) if is_domain(name)]
     if not wanted:
         return {}
-    from dns.exception import DNSException
-
-    try:
-        lookups = _Lookups(resolving, clock_monotonic)
-    except DNSException:
-        return dict.fromkeys(wanted, Caa(detail="this machine has no resolver that could be asked"))
+    records = CaaRecords(resolving, clock_monotonic)
     with ThreadPoolExecutor(min(resolving.at_once, len(wanted)), thread_name_prefix="caa") as pool:
-        return dict(zip(wanted, pool.map(lookups.of, wanted), strict=True))
+        return dict(zip(wanted, pool.map(records.of_name, wanted), strict=True))
 
 
-def _is_domain(name: str) -> bool:
+def is_domain(name: str) -> bool:
+    """Whether a name of a certificate may have CAA records: no address, URI or e-mail address."""
     return bool(name) and not any(sign in name for sign in ":@/ ") and not is_address(name)
 
 
-class _Lookups:
-    """The lookups of one run, shared by its threads."""
+class CaaRecords:
+    """Looks up CAA sets, from any number of threads; each domain on the way up is asked for once in its life.
 
-    def __init__(self, resolving: Resolving, clock: Callable[[], float]) -> None:
-        from dns.resolver import Resolver
+    A lookup that fails is no empty set (RFC 8659, 3): `detail` says so. A critical property that is not known forbids
+    every CA to issue that does not know it (4.1); `detail` names it, and the rest of the set is there beside it.
+    """
 
-        self._resolver: Resolver = Resolver(configure=not resolving.servers)
-        if resolving.servers:
-            self._resolver.nameservers = list(resolving.servers)
-            self._resolver.port = resolving.port
-        self._seconds, self._clock = resolving.seconds, clock
+    def __init__(
+        self, resolving: Resolving = Resolving(), clock_monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._resolver = _resolver(resolving)
+        self._seconds, self._clock = resolving.seconds, clock_monotonic
         self._unanswered = 0  # in a row
         self._sets: Memory[str, Caa] = Memory(lambda: _NOW, entries=resolving.kept)
 
-    def of(self, name: str) -> Caa:
+    def of(self, names: Iterable[str]) -> Mapping[str, Caa]:
+        """The set that counts for each name of a certificate, those left out that can have none. Nothing is raised."""
+        return {name: self.of_name(name) for name in dict.fromkeys(names) if is_domain(name)}
+
+    def of_name(self, name: str) -> Caa:
+        """The set that counts for a DNS name; for a wildcard the climb begins below its star."""
         from dns.exception import DNSException
 
         try:
@@ -123,6 +120,8 @@ class _Lookups:
         from dns.resolver import NXDOMAIN, NoNameservers
 
         text = domain.to_text(omit_final_dot=True)
+        if self._resolver is None:
+            return Kept(Caa(detail="this machine has no resolver that could be asked"), _LATER)
         if self._unanswered >= GIVE_UP:
             return Kept(Caa(detail=f"the resolver gave no answer {GIVE_UP} times in a row; not asked again"), _LATER)
         left = deadline - self._clock()  # none left: the resolver times out at once
@@ -141,6 +140,20 @@ class _Lookups:
             found = Caa(detail=f"{text} could not be looked up: {type(error).__name__}")
         self._unanswered = 0
         return Kept(found, _LATER)
+
+
+def _resolver(resolving: Resolving) -> Resolver | None:
+    """The resolver to ask; None where this machine has none configured."""
+    from dns.resolver import NoResolverConfiguration, Resolver
+
+    try:
+        resolver = Resolver(configure=not resolving.servers)
+    except NoResolverConfiguration:
+        return None
+    if resolving.servers:
+        resolver.nameservers = list(resolving.servers)
+        resolver.port = resolving.port
+    return resolver
 
 
 def _upwards(name: str) -> Iterator[Name]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from itertools import product
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.core.model import Caa
-from rotator.lib.caa import GIVE_UP, MAX_LABELS, Resolving, caa_of, issuer_domain, read_set
+from rotator.lib.caa import GIVE_UP, MAX_LABELS, CaaRecords, Resolving, caa_of, issuer_domain, read_set
 from tests.servers.bind import BROKEN, Bind, start_bind
 from tests.servers.ports import LOOPBACK
 
@@ -124,6 +125,19 @@ def test_many_names_at_once(bind: Bind) -> None:
     """Hundreds of names below one domain get its set, looked up side by side, the domain itself but once."""
     names = [f"host{number}.shop.test" for number in range(300)]
     assert set(asked(bind, *names).values()) == {Caa("shop.test", (LETSENCRYPT,))}
+
+
+def test_what_was_looked_up_is_remembered(bind: Bind) -> None:
+    """One that is asked for certificate after certificate goes on without the server for what it knows already."""
+    records = CaaRecords(Resolving((bind.address,), bind.port, seconds=0.3))
+    first = records.of(["www.shop.test", "*.shop.test", "192.0.2.1"])
+    assert first == dict.fromkeys(["www.shop.test", "*.shop.test"], Caa("shop.test", (LETSENCRYPT,)))
+    bind.process.send(signal.SIGSTOP)
+    try:
+        assert records.of(["shop.test", "www.shop.test"])["www.shop.test"] == Caa("shop.test", (LETSENCRYPT,))
+        assert records.of(["other.test"])["other.test"].detail
+    finally:
+        bind.process.send(signal.SIGCONT)
 
 
 def test_only_domains_are_looked_up() -> None:
