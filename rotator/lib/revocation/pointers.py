@@ -44,7 +44,7 @@ class Pointers:
         crls: in the order of the certificate.
         responders: of OCSP.
         issuers: where the certificate of its issuer is.
-        unasked: addresses that are not asked (`ldap://…`), as they may be shown.
+        unasked: what is not asked, as it may be shown (`CRL ldap://…`).
         silent: its CA says that it gives no word on it (`noRevAvail`).
         problem: why its extensions cannot be read; empty when they can.
     """
@@ -67,12 +67,12 @@ def read_pointers(certificate: Certificate) -> Pointers:
         return Pointers(problem=str(error))
     responders = _locations(access, AuthorityInformationAccessOID.OCSP)
     issuers = _locations(access, AuthorityInformationAccessOID.CA_ISSUERS)
-    urls = [*(point.url for point in crls), *responders]
+    named = [*(("CRL", point.url) for point in crls), *(("OCSP", url) for url in responders)]
     return Pointers(
         crls=tuple(point for point in crls if is_asked(point.url)),
         responders=tuple(filter(is_asked, responders)),
         issuers=tuple(filter(is_asked, issuers)),
-        unasked=tuple(shown(url) for url in urls if not is_asked(url)),
+        unasked=tuple(f"{kind} {shown(url)}" for kind, url in named if not is_asked(url)),
         silent=any(extension.oid == NO_REVOCATION for extension in extensions),
     )
 

@@ -49,6 +49,9 @@ class Revocations:
     def of(self, chain: Chain, issuers: Iterable[Certificate] = ()) -> Revocation:
         """What the CA of the leaf says of it: its CRLs in their order, then OCSP; the first that can tell is taken.
 
+        Where none can, `by` is the first of them, and `detail` why not, for the first and then, by name, the others;
+        together they read as a sentence. Where there is nobody to ask `by` is empty.
+
         Args:
             issuers: more certificates among which its issuer may be: roots, the `ca.crt` beside it.
         """
@@ -59,16 +62,17 @@ class Revocations:
             return unknown(ENDED)
         pointers = read_pointers(leaf)
         if not pointers.crls and not pointers.responders:
-            return unknown(_nobody(pointers))
+            return _nobody(pointers)
         issuer = issuer_among(leaf, (*chain.certificates[1:], *issuers)) or self._fetched_issuer(leaf, pointers)
         if isinstance(issuer, str):
-            return unknown(issuer)
-        clauses: list[str] = []
+            return unknown(f"is not asked: {issuer}", _first(pointers))
+        failed: list[Revocation] = []
         for said in self._asked(leaf, issuer, pointers):
             if said.state is not RevocationState.UNKNOWN:
                 return said
-            clauses.append(said.detail)
-        return unknown("; ".join(clauses))
+            failed.append(said)
+        first, *others = failed
+        return unknown("; ".join((first.detail, *(f"{other.by} {other.detail}" for other in others))), first.by)
 
     def issuer_of(self, certificate: Certificate) -> Certificate | None:
         """The certificate of its issuer from where it says that it is (AIA caIssuers); None where it is not had.
@@ -89,11 +93,9 @@ class Revocations:
 
     def _of_crl(self, leaf: Certificate, issuer: Certificate, point: Point) -> Revocation:
         got = self._crls.get(point.url, partial(self._get_crl, point.url))
-        where = f"the CRL {shown(point.url)}"
         if isinstance(got, str):
-            return unknown(f"{where} cannot be had: {got}")
-        said = got.says_of(leaf, issuer, point, self._now())
-        return unknown(f"{where} {said.detail}") if said.state is RevocationState.UNKNOWN else said
+            return unknown(f"cannot be had: {got}", f"CRL {point.url}")
+        return got.says_of(leaf, issuer, point, self._now())
 
     def _get_crl(self, url: str) -> Kept[crl.Crl | str]:
         try:
@@ -122,18 +124,16 @@ class Revocations:
         return self._answers.get(key, partial(self._ask_responder, leaf, issuer, url))
 
     def _ask_responder(self, leaf: Certificate, issuer: Certificate, url: str) -> Kept[Revocation]:
-        where = f"the OCSP responder {shown(url)}"
+        by = f"OCSP {url}"
         try:
             request = ocsp.request_for(leaf, issuer)
             body = self._fetching.post(url, request, ocsp.REQUEST_TYPE, max_bytes=self._limits.answer_bytes)
         except NoAnswer as error:
-            return Kept(unknown(f"{where} gives no answer: {error}"), self._fresh_until(None))
+            return Kept(unknown(f"gives no answer: {error}", by), self._fresh_until(None))
         except Unusable as error:
-            return Kept(unknown(f"{where} {error}"), self._fresh_until(None))
-        said, until = (found := ocsp.says_of(body, leaf, issuer, f"OCSP {url}", self._now())).revocation, found.until
-        if said.state is RevocationState.UNKNOWN:
-            return Kept(unknown(f"{where} {said.detail}"), self._fresh_until(None))
-        return Kept(said, self._fresh_until(until))
+            return Kept(unknown(str(error), by), self._fresh_until(None))
+        found = ocsp.says_of(body, leaf, issuer, by, self._now())
+        return Kept(found.revocation, self._fresh_until(found.until))
 
     # ---------------------------------------------------------------- the issuer
 
@@ -162,11 +162,15 @@ class Revocations:
             return Kept(f"it cannot be read: {error}", self._fresh_until(None))
 
 
-def _nobody(pointers: Pointers) -> str:
+def _nobody(pointers: Pointers) -> Revocation:
     if pointers.problem:
-        return f"its extensions cannot be read: {pointers.problem}"
+        return unknown(f"its extensions cannot be read: {pointers.problem}")
     if pointers.silent:
-        return "its CA says that it gives no word on it (noRevAvail)"
+        return unknown("its CA says that it gives no word on it (noRevAvail)")
     if pointers.unasked:
-        return f"it names only what is not asked: {', '.join(pointers.unasked)}"
-    return NOBODY
+        return unknown("is not asked, as only HTTP is", ", ".join(pointers.unasked))
+    return unknown(NOBODY)
+
+
+def _first(pointers: Pointers) -> str:
+    return f"CRL {pointers.crls[0].url}" if pointers.crls else f"OCSP {pointers.responders[0]}"
