@@ -53,7 +53,7 @@ def scan(
             metavar="TARGET",
             help="host, host:port, name@address:port, smtp://host:25, a range like 192.0.2.0/24, a file, a folder, a "
             "glob, k8s://CONTEXT/NAMESPACE, vault://HOST/MOUNT, acm://REGION, @FILE with one target a line, - for "
-            "standard input. Without targets: the sources of the config.",
+            "standard input. Without targets: the sources of the config. `scan diff OLD.json [NEW.json]` compares.",
         ),
     ] = None,
     config: Annotated[
@@ -122,6 +122,10 @@ def scan(
     from rotator.cli.scantelling import Telling
     from rotator.cli.scanwishes import Wishes, duration
 
+    if targets and targets[0] == "diff":
+        from rotator.cli.scandiff import diff
+
+        return diff(targets[1:], output, fail_on)
     wishes = Wishes(
         expiring_within=duration(expiring_within, "--expiring-within") if expiring_within else None,
         only=tuple(only or ()),

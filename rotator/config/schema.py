@@ -66,12 +66,12 @@ def _unloaded(group: Group, kind: str, why: str) -> JsonSchemaValue:
 def _take_lists(definitions: dict[str, Any], entry: JsonSchemaValue, kind: str, settings: type[PluginSettings]) -> None:
     """Some settings may be just a list (`endpoints: [a, b]`), which their own schema does not say: see what they do."""
     try:
-        settings.model_validate([])
+        taken: list[Any] = list(settings.model_validate(["/"]).model_fields_set)
     except ValidationError as error:
-        place = error.errors()[0]["loc"]
-        if place:
-            field = definitions[_named(definitions[_named(entry)]["properties"][kind])]["properties"][place[0]]
-            definitions[_named(entry)]["properties"][kind]["anyOf"].append(field)
+        taken = list(error.errors()[0]["loc"][:1])
+    if taken:
+        field = definitions[_named(definitions[_named(entry)]["properties"][kind])]["properties"][taken[0]]
+        definitions[_named(entry)]["properties"][kind]["anyOf"].append(field)
 
 
 def _named(schema: JsonSchemaValue) -> str:

@@ -15,26 +15,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from rotator.core.model import Endpoint
+from rotator.core.model.places import AT_HOME, PORTS
 from rotator.lib.starttls import DIALOGUES
 
 _HTTPS = 443
-PORTS: Mapping[str, int] = MappingProxyType(
-    {
-        "ftp": 21,
-        "lmtp": 24,
-        "smtp": 25,
-        "pop3": 110,
-        "imap": 143,
-        "ldap": 389,
-        "submission": 587,
-        "mysql": 3306,
-        "sieve": 4190,
-        "xmpp": 5222,
-        "xmpp-server": 5269,
-        "postgres": 5432,
-    }
-)
-"""Where each protocol that goes over to TLS is at home (IANA; LMTP has no port of its own, 24 is the usual one)."""
 
 DIRECT: Mapping[str, int] = MappingProxyType(
     {
@@ -51,7 +35,6 @@ DIRECT: Mapping[str, int] = MappingProxyType(
 )
 """Schemes under which TLS comes first, and their ports."""
 
-_AT_HOME = MappingProxyType({port: protocol for protocol, port in PORTS.items()})
 _FORM = re.compile(
     r"""^(?:(?P<scheme>[a-z0-9+.-]*)://)?
         (?:(?P<name>[^\[\]/@:]*)@)?
@@ -121,7 +104,7 @@ def is_range(text: str) -> bool:
 
 def written(endpoint: Endpoint) -> str:
     """The word that `parse_endpoint` reads as this endpoint."""
-    scheme = endpoint.starttls or ("tls" if endpoint.port in _AT_HOME else "")
+    scheme = endpoint.starttls or ("tls" if endpoint.port in AT_HOME else "")
     name = f"{endpoint.server_name}@" if endpoint.server_name else ""
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return f"{scheme}{'://' if scheme else ''}{name}{host}:{endpoint.port}"
@@ -144,7 +127,7 @@ class _Word:
     ports: tuple[int, ...]
 
     def endpoint(self, host: str, port: int) -> Endpoint:
-        starttls = self.scheme or _AT_HOME.get(port, "")
+        starttls = self.scheme or AT_HOME.get(port, "")
         name = "" if self.server_name == host else self.server_name
         return Endpoint(host, port, name, "" if starttls in DIRECT else starttls)
 
@@ -200,6 +183,8 @@ def _host(host: str | None, bracketed: str | None, prefix: str | None, text: str
         if address is None:
             raise ValueError(f"{text!r} is no endpoint; a range begins with an address: 10.0.0.0/24")
         return _network(address, prefix, text)
+    if address is None and re.fullmatch(r"[0-9.]+", host or ""):
+        raise ValueError(f"{host!r} is no address: four numbers from 0 to 255, like 192.0.2.1")
     return address or _dns_name(host or "", f"{host or text!r} is no host name; {_hint(text)}")
 
 

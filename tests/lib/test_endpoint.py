@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.model import Endpoint
-from rotator.lib.endpoint import DIRECT, PORTS, count, expand, is_range, parse_endpoint, written
+from rotator.core.model.places import PORTS
+from rotator.lib.endpoint import DIRECT, count, expand, is_range, parse_endpoint, written
 from rotator.lib.starttls import DIALOGUES
 
 
@@ -302,3 +303,16 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
     assert endpoint.host
     assert 0 < endpoint.port <= 65535
     assert count(text) >= 1
+
+
+@pytest.mark.parametrize("text", ["10.0.0.256", "10.0.0", "1.2.3.4.5:443"])
+def test_numbers_that_are_no_address_are_no_name_either(text: str) -> None:
+    """A mistyped address is told at once: no name in the DNS consists of numbers alone (RFC 1123, 2.1)."""
+    with pytest.raises(ValueError, match="from 0 to 255"):
+        parse_endpoint(text)
+
+
+@pytest.mark.parametrize("text", ["tls://mail.example.com:25", "smtp://mail.example.com:25", "mail.example.com:443"])
+def test_an_endpoint_is_shown_as_it_can_be_read_back(text: str) -> None:
+    """Where TLS comes first on a port of another protocol, the text says so."""
+    assert str(parse_endpoint(text)) == text

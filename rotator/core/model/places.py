@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from rotator.core.model.certificates import Chain
 
@@ -19,6 +21,28 @@ class Location:
         return f"{self.system}:{self.address}"
 
 
+PORTS: Mapping[str, int] = MappingProxyType(
+    {
+        "ftp": 21,
+        "lmtp": 24,
+        "smtp": 25,
+        "pop3": 110,
+        "imap": 143,
+        "ldap": 389,
+        "submission": 587,
+        "mysql": 3306,
+        "sieve": 4190,
+        "xmpp": 5222,
+        "xmpp-server": 5269,
+        "postgres": 5432,
+    }
+)
+"""Where each protocol that goes over to TLS is at home (IANA; LMTP has no port of its own, 24 is the usual one)."""
+
+AT_HOME: Mapping[int, str] = MappingProxyType({port: protocol for protocol, port in PORTS.items()})
+"""What a port means without a scheme."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
     """Where a certificate is served. `server_name` is the SNI to send; empty means the host, if it is a name."""
@@ -30,7 +54,8 @@ class Endpoint:
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        scheme = f"{self.starttls}://" if self.starttls else ""
+        scheme = self.starttls or ("tls" if self.port in AT_HOME else "")
+        scheme = f"{scheme}://" if scheme else ""
         sni = f" ({self.server_name})" if self.server_name and self.server_name != self.host else ""
         return f"{scheme}{host}:{self.port}{sni}"
 
