@@ -159,11 +159,8 @@ def block_content(block: bytes) -> bytes:
 
 def _without_trust(der: bytes) -> bytes:
     """OpenSSL's TRUSTED CERTIFICATE is one with what it is trusted for behind it (openssl-x509(1), `-trustout`)."""
-    if der[1:2] == b"\x82":
-        return der[: 4 + int.from_bytes(der[2:4], "big")]
-    if der[1:2] == b"\x81":
-        return der[: 3 + der[2]]
-    return der
+    count = der[1] - 0x80 if len(der) > 1 else 0  # bytes of its length (X.690, 8.1.3.5)
+    return der[: 2 + count + int.from_bytes(der[2 : 2 + count], "big")] if 0 < count <= 4 else der
 
 
 def _bounded(text: bytes) -> None:

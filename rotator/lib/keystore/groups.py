@@ -60,13 +60,14 @@ def _leaves(found: Sequence[Certificate], *, old_roots: bool = True) -> Mapping[
     """What is no CA, each once, by position.
 
     Args:
-        old_roots: a self-signed one beside CA certificates is an old root, for version 1 cannot say that it is a CA.
+        old_roots: one that names itself as its issuer, beside CA certificates, is an old root: version 1 cannot say
+            that it is a CA, and its signature may be too weak to be verified.
     """
     trusted = old_roots and any(one.is_ca for one in found)
     issuers = {one.issuer for one in found if one.issuer != one.subject}
     leaves: dict[str, tuple[int, Certificate]] = {}
     for position, one in enumerate(found):
-        is_issuer = one.subject in issuers or (trusted and one.self_signed)
+        is_issuer = one.subject in issuers or (trusted and one.subject == one.issuer)
         if not (one.is_ca or is_issuer):
             leaves.setdefault(one.fingerprint, (position, one))
     return dict(leaves.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from rotator.settings import PluginSettings
 
@@ -13,15 +13,16 @@ from rotator.settings import PluginSettings
 class FilesSettings(PluginSettings):
     """Which files to look at; `files: ["/etc/ssl/services/*.crt"]` is short for `files: {paths: […]}`."""
 
-    paths: tuple[str, ...] = Field(
-        default=(),
-        description="Absolute paths or patterns: * and ? within a name, ** for any number of folders. "
-        "What matches and holds no certificate is told. A path that is a folder is taken as one of `folders`.",
-    )
     folders: tuple[str, ...] = Field(
         default=(),
         description="Absolute paths of folders to search, with all below them, for whatever holds a certificate by "
         "its content.",
+    )
+    paths: tuple[str, ...] = Field(
+        default=(),
+        validate_default=True,
+        description="Absolute paths or patterns: * and ? within a name, ** for any number of folders. "
+        "What matches and holds no certificate is told. A path that is a folder is taken as one of `folders`.",
     )
     exclude: tuple[str, ...] = Field(
         default=(),
@@ -38,11 +39,12 @@ class FilesSettings(PluginSettings):
     def _bare_list(cls, given: Any) -> Any:
         return {"paths": given} if isinstance(given, list | tuple) else given
 
-    @model_validator(mode="after")
-    def _something(self) -> FilesSettings:
-        if not (self.paths or self.folders):
+    @field_validator("paths")
+    @classmethod
+    def _something(cls, paths: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if not paths and info.data.get("folders") == ():
             raise ValueError("there is nothing to look at; give `paths` or `folders`")
-        return self
+        return paths
 
     @field_validator("paths", "folders")
     @classmethod

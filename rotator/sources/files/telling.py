@@ -17,7 +17,7 @@ _SAYS_NOTHING = {"fullchain", "cert", "certificate", "chain", "server", "tls"}
 
 CERTIFICATE_SUFFIXES = (".crt", ".cer", ".cert", ".pem", ".der")
 _PEM_SUFFIXES = (".crt", ".cer", ".cert", ".pem", ".chain", ".fullchain", ".bundle", ".ca", ".cacert")
-_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:-----BEGIN |Bag Attributes|Certificate:|subject=|issuer=|# |\d s:)")
+_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:-----BEGIN |Bag Attributes|Certificate:|subject=|issuer=|\d s:)")
 _HEADER = re.compile(
     rb"-----BEGIN (?:(?:X509 |TRUSTED )?CERTIFICATE|PKCS7|PKCS #7 SIGNED DATA|CMS)-----[ \t]*\r?(?:\n|$)\s*[\w+/]"
 )
