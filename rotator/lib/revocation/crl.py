@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from threading import Lock
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,6 +36,7 @@ class Crl:
     def __init__(self, parsed: x509.CertificateRevocationList) -> None:
         self._parsed = parsed
         self._objections: dict[str, str] = {}
+        self._lock = Lock()
 
     @property
     def until(self) -> datetime | None:
@@ -75,10 +77,11 @@ class Crl:
 
     def _objection(self, issuer: Certificate) -> str:
         """Why it is not the issuer's; empty when it is."""
-        known = self._objections.get(issuer.fingerprint)
-        if known is None:
-            known = self._objections[issuer.fingerprint] = _not_of(self._parsed, issuer)
-        return known
+        with self._lock:
+            known = self._objections.get(issuer.fingerprint)
+            if known is None:
+                known = self._objections[issuer.fingerprint] = _not_of(self._parsed, issuer)
+            return known
 
     def _listed(self, serial: int, by: str) -> Revocation | None:
         """The entry of a serial number, compared as a number; None when there is none, or one that was taken back."""
