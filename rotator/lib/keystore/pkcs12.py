@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import (
     PKCS12KeyAndCertificates,
     load_pkcs12,
 )
+from cryptography.x509 import InvalidVersion
 
 from rotator.core.model import Certificate, KeyFacts, Use
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate, public_spki
@@ -60,6 +61,8 @@ def _opened(data: bytes, passwords: Sequence[str]) -> PKCS12KeyAndCertificates:
             return load_pkcs12(data, password)
         except UnsupportedAlgorithm as error:
             raise Unsupported("it is sealed with an algorithm that rotator does not know") from error
+        except InvalidVersion as error:
+            raise Broken("a certificate in it is of a version that does not exist") from error
         except (ValueError, TypeError):
             continue
     if not work:

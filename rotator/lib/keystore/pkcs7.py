@@ -8,6 +8,7 @@ from dataclasses import replace
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
+from cryptography.x509 import InvalidVersion
 
 from rotator.core.model import Certificate, Use
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate
@@ -52,7 +53,7 @@ def _certificates(data: bytes) -> tuple[Certificate, ...]:
         found = [one.public_bytes(Encoding.DER) for one in load_der_pkcs7_certificates(data)]
     except UnsupportedAlgorithm as error:
         raise Broken("the PKCS#7 structure holds another kind of message") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, InvalidVersion) as error:
         raise Broken("the PKCS#7 structure cannot be read") from error
     if len(found) > MAX_CERTIFICATES:
         raise TooLarge(f"it has more than the {MAX_CERTIFICATES} certificates that are read")
