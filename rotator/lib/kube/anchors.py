@@ -17,7 +17,7 @@ from rotator.core.pem import PemError, certificate_pem, load, read_certificates
 
 def signed_by(chain: Chain, anchors: Sequence[Certificate]) -> tuple[Certificate, ...]:
     """The anchors that signed the leaf, or an intermediate above it that stands in the chain."""
-    if {anchor.subject for anchor in anchors}.isdisjoint(each.issuer for each in chain.certificates):
+    if not anchors or {anchor.subject for anchor in anchors}.isdisjoint(each.issuer for each in chain.certificates):
         return ()  # no signature needs to be verified to know that
     current, rest = chain.leaf, list(chain.certificates[1:])
     while True:

@@ -12,8 +12,10 @@ from binascii import a2b_base64
 from functools import lru_cache
 
 from rotator.core.model import Certificate, Chain, KeyFacts
-from rotator.core.pem import MAX_PEM_BYTES, PemError, key_facts, parse_certificate, read_certificates
+from rotator.core.pem import MAX_PEM_BYTES, PemError, key_facts, read_certificates
 from rotator.core.pem import read_chain as read_chain_slowly
+from rotator.lib.kube.alike import parse
+from rotator.lib.kube.der import BITS, INTEGER, OCTETS, RSA, SEQUENCE, element, made
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _REMEMBERED = 256
@@ -32,7 +34,7 @@ def read_chain(text: bytes) -> Chain:
     end = text.find(_END) + len(_END)
     if text.startswith(_BEGIN) and end >= len(_END) and len(text) <= MAX_PEM_BYTES:
         try:
-            leaf = parse_certificate(_der_of(text[:end]))
+            leaf = parse(_der_of(text[:end]))
             rest = text[end:].strip()
             return Chain((leaf, *_rest(rest))) if rest else Chain((leaf,))
         except PemError:
@@ -69,10 +71,12 @@ def read_anchors(text: bytes) -> tuple[Certificate, ...]:
 
 # ---------------------------------------------------------------- keys
 
-_KEY_LABELS = (b"PRIVATE KEY", b"EC PRIVATE KEY", b"RSA PRIVATE KEY")
-_SEQUENCE, _INTEGER, _BITS, _OCTETS, _CURVE, _POINT = b"\x30", b"\x02", b"\x03", b"\x04", b"\xa0", b"\xa1"
+_KEY_MARKS = tuple(
+    (b"-----BEGIN %b-----" % label, b"-----END %b-----" % label)
+    for label in (b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
+)
+_CURVE, _POINT = b"\xa0", b"\xa1"
 _V0, _V1 = b"\x02\x01\x00", b"\x02\x01\x01"
-_RSA = bytes.fromhex("300d06092a864886f70d0101010500")
 _EC = bytes.fromhex("06072a8648ce3d0201")
 
 
@@ -101,8 +105,7 @@ def stated_spki(text: bytes) -> str:
 
 def _key_of(text: bytes) -> bytes:
     text = text.strip()
-    for label in _KEY_LABELS:
-        begin, end = b"-----BEGIN %b-----" % label, b"-----END %b-----" % label
+    for begin, end in _KEY_MARKS:
         if text.startswith(begin) and text.endswith(end):
             return a2b_base64(text[len(begin) : -len(end)].translate(None, b"\r\n"), strict_mode=True)
     raise ValueError("no plain key block")
@@ -110,18 +113,18 @@ def _key_of(text: bytes) -> bytes:
 
 def _public_part(der: bytes) -> bytes:
     """The SubjectPublicKeyInfo of a private key; a ValueError where the key does not state it."""
-    at, end = _element(der, 0, len(der), _SEQUENCE)
+    at, end = element(der, 0, len(der), SEQUENCE)
     if end != len(der):
         raise ValueError("something follows")
-    if der.startswith(_V0 + _RSA, at):
-        at, end = _element(der, *_element(der, at + len(_V0 + _RSA), end, _OCTETS), _SEQUENCE)
+    if der.startswith(_V0 + RSA, at):
+        at, end = element(der, *element(der, at + len(_V0 + RSA), end, OCTETS), SEQUENCE)
         return _rsa(der, at, end)
-    if der.startswith(_V0 + _SEQUENCE, at):
+    if der.startswith(_V0 + SEQUENCE, at):
         start = at + len(_V0)
-        inside, after = _element(der, start, end, _SEQUENCE)
+        inside, after = element(der, start, end, SEQUENCE)
         if not der.startswith(_EC, inside):
             raise ValueError("another algorithm")
-        return _ec(der, *_element(der, *_element(der, after, end, _OCTETS), _SEQUENCE), algorithm=der[start:after])
+        return _ec(der, *element(der, *element(der, after, end, OCTETS), SEQUENCE), algorithm=der[start:after])
     return _rsa(der, at, end) if der.startswith(_V0, at) else _ec(der, at, end)
 
 
@@ -130,43 +133,22 @@ def _rsa(der: bytes, at: int, end: int) -> bytes:
     if not der.startswith(_V0, at):
         raise ValueError("another version")
     start = at + len(_V0)
-    _, modulus = _element(der, start, end, _INTEGER)
-    _, exponent = _element(der, modulus, end, _INTEGER)
-    bits = _made(_BITS, b"\0" + _made(_SEQUENCE, der[start:exponent]))
-    return _made(_SEQUENCE, _RSA + bits)
+    _, modulus = element(der, start, end, INTEGER)
+    _, exponent = element(der, modulus, end, INTEGER)
+    bits = made(BITS, b"\0" + made(SEQUENCE, der[start:exponent]))
+    return made(SEQUENCE, RSA + bits)
 
 
 def _ec(der: bytes, at: int, end: int, algorithm: bytes = b"") -> bytes:
     """From the inside of an ECPrivateKey: version, private key, curve where it stands nowhere else, point."""
     if not der.startswith(_V1, at):
         raise ValueError("another version")
-    _, at = _element(der, at + len(_V1), end, _OCTETS)
+    _, at = element(der, at + len(_V1), end, OCTETS)
     if der.startswith(_CURVE, at):
-        inside, at = _element(der, at, end, _CURVE)
-        algorithm = algorithm or _made(_SEQUENCE, _EC + der[inside:at])
+        inside, at = element(der, at, end, _CURVE)
+        algorithm = algorithm or made(SEQUENCE, _EC + der[inside:at])
     if not algorithm:
         raise ValueError("no curve")
-    inside, after = _element(der, at, end, _POINT)
-    _element(der, inside, after, _BITS)
-    return _made(_SEQUENCE, algorithm + der[inside:after])
-
-
-def _element(der: bytes, at: int, end: int, tag: bytes) -> tuple[int, int]:
-    """Where the contents of a DER element (X.690, 8.1) begin and end; a ValueError where it is another one."""
-    if at + 2 > end or not der.startswith(tag, at):
-        raise ValueError("another element")
-    size, start = der[at + 1], at + 2
-    if size > 0x7F:
-        start += size & 0x7F
-        size = int.from_bytes(der[at + 2 : start], "big")
-    if start + size > end:
-        raise ValueError("cut off")
-    return start, start + size
-
-
-def _made(tag: bytes, contents: bytes) -> bytes:
-    size = len(contents)
-    if size <= 0x7F:
-        return tag + bytes((size,)) + contents
-    digits = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return tag + bytes((0x80 | len(digits),)) + digits + contents
+    inside, after = element(der, at, end, _POINT)
+    element(der, inside, after, BITS)
+    return made(SEQUENCE, algorithm + der[inside:after])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import chain
 
 from rotator.core.model import Owner
 from rotator.lib.kube.cluster import FIELD_MANAGER
@@ -132,10 +133,8 @@ def owner_of(metadata: Metadata, allowed: Sequence[str] = (), key: str = CERTIFI
     Args:
         allowed: globs of further field managers that may have written the key.
     """
-    for found in (_referenced(metadata), _signed(metadata), _written(metadata, allowed, key)):
-        for _, owner in found:
-            return owner
-    return None
+    found = chain(_referenced(metadata), _signed(metadata), _written(metadata, allowed, key))
+    return next((owner for _, owner in found), None)
 
 
 def rivals_of(
@@ -209,9 +208,9 @@ def _referenced(metadata: Metadata) -> Found:
 
 
 def _signed(metadata: Metadata) -> Found:
-    marks: Mapping[str, str] = {**(metadata.labels or {}), **(metadata.annotations or {})}
-    if _SIGN_KEYS.isdisjoint(marks):
+    if _SIGN_KEYS.isdisjoint(metadata.labels or ()) and _SIGN_KEYS.isdisjoint(metadata.annotations or ()):
         return
+    marks: Mapping[str, str] = {**(metadata.labels or {}), **(metadata.annotations or {})}
     for sign in SIGNS:
         if sign.key in marks and fnmatchcase(marks[sign.key], sign.value):
             yield sign.known, _owner(sign.known, metadata, sign.kind, marks.get(sign.name, ""))

@@ -58,10 +58,11 @@ class References:
     def fronts(self, metadata: Metadata, chain: Chain | None) -> tuple[Endpoint, ...]:
         """Where a Secret is served; pods are asked for the first name of what it holds now."""
         key = (metadata.namespace, metadata.name)
-        served = self.served.get(key)
+        named, served = self.named.get(key, ()), self.served.get(key)
+        if served is None or is_client_only(chain):
+            return named
         name = server_name(chain)
-        ports = served.addresses if served and not is_client_only(chain) else ()
-        return tuple(dict.fromkeys((*self.named.get(key, ()), *(Endpoint(host, port, name) for host, port in ports))))
+        return tuple(dict.fromkeys((*named, *(Endpoint(host, port, name) for host, port in served.addresses))))
 
     def owner(self, metadata: Metadata) -> Owner | None:
         """cert-manager, where an annotated Ingress or Gateway names the Secret."""
@@ -90,8 +91,8 @@ def server_name(chain: Chain | None) -> str:
 
 def is_client_only(chain: Chain | None) -> bool:
     """Whether a certificate may be shown by clients only (extended key usages, RFC 5280, 4.2.1.12)."""
-    usages = set(chain.leaf.extended_key_usages) if chain else set()
-    return CLIENT_AUTH in usages and not usages & {SERVER_AUTH, ANY_USAGE}
+    usages = chain.leaf.extended_key_usages if chain else ()
+    return CLIENT_AUTH in usages and SERVER_AUTH not in usages and ANY_USAGE not in usages
 
 
 SERVER_AUTH, CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"

@@ -22,6 +22,8 @@ TLS = "kubernetes.io/tls"
 OWNER = "rotator/owner"
 _SYSTEM = ("kube-", "openshift-")
 _TEAM_LABELS = ("owner", "team", "app.kubernetes.io/part-of")
+_MOST_ISSUERS = 1000
+_ISSUERS: dict[str, str] = {}
 _NOTHING = TlsData()
 _NOWHERE = Metadata()
 
@@ -129,7 +131,7 @@ def labels_of(metadata: Metadata, namespace: Metadata, chain: Chain | None, kind
     labels["name"] = metadata.name
     labels["kind"] = kind
     if chain:
-        labels["issuer"] = issuer_name(chain.leaf)
+        labels["issuer"] = _issuer(chain.leaf)
     owner = _team(metadata) or _team(namespace)
     if owner:
         labels["owner"] = owner
@@ -137,11 +139,21 @@ def labels_of(metadata: Metadata, namespace: Metadata, chain: Chain | None, kind
 
 
 def _team(metadata: Metadata) -> str:
-    if not metadata.labels and not metadata.annotations:
-        return ""
-    own = metadata.labels or {}
-    marks = {**(metadata.annotations or {}), **own}
-    return marks.get(OWNER) or next((own[key] for key in _TEAM_LABELS if key in own), "")
+    own, marks = metadata.labels, metadata.annotations
+    if not own:
+        return (marks.get(OWNER) or "") if marks else ""
+    said = own[OWNER] if OWNER in own else marks.get(OWNER) if marks else None
+    return said or next((own[key] for key in _TEAM_LABELS if key in own), "")
+
+
+def _issuer(certificate: Certificate) -> str:
+    """Its issuer's name; a cluster has few issuers."""
+    name = _ISSUERS.get(certificate.issuer)
+    if name is None:
+        if len(_ISSUERS) >= _MOST_ISSUERS:
+            _ISSUERS.clear()
+        name = _ISSUERS[certificate.issuer] = issuer_name(certificate)
+    return name
 
 
 # ---------------------------------------------------------------- adoption

@@ -95,6 +95,8 @@ class Dependencies:
 
     def on(self, metadata: Metadata, chain: Chain, services: frozenset[Key]) -> str:
         """Who depends on this Secret, empty when nobody does."""
+        if not self.found:
+            return ""
         names = set(chain.names)
         fingerprints = {certificate.fingerprint for certificate in chain.certificates[:1]}
         for each in self.found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
@@ -143,7 +143,7 @@ class Look:
         scope: Scope,
         depends: Dependencies,
         kind: type[T],
-        made: Callable[[T, Surroundings], Iterator[Observation]],
+        made: Callable[[T, Surroundings], Iterable[Observation]],
     ) -> Iterator[Observation]:
         """Page by page; a Secret and its key are forgotten as soon as its observations are made."""
         call, params = Call("list", SECRETS, scope.namespace), self._selectors(f"type={TLS}")
@@ -161,11 +161,11 @@ class Look:
             while page:
                 yield from made(page.pop(), around)
 
-    def _pair(self, secret: Secret, around: Surroundings) -> Iterator[Observation]:
+    def _pair(self, secret: Secret, around: Surroundings) -> Iterable[Observation]:
         self._note(secret.metadata)
-        yield observe(secret, around)
+        return (observe(secret, around),)
 
-    def _whole(self, secret: AnySecret, around: Surroundings) -> Iterator[Observation]:
+    def _whole(self, secret: AnySecret, around: Surroundings) -> Iterable[Observation]:
         yield from self._pair(secret.tls, around)
         yield from observe_values(secret, around, self._bundles)
 
