@@ -1,9 +1,10 @@
-"""Make the pictures of the README from a real run: the terminal as SVG and text, the status page as PNG.
+"""Make the pictures of the docs from real runs: the terminal as SVG and text, the status page and an audit as PNG.
 
-    python docs/pictures/make.py
+    python docs/pictures/make.py [demo | scan]
 
 Runs `rotator demo` on a pseudo-terminal, in a network namespace of its own and a folder that is thrown away, and looks
-at its status page with headless Chromium. Needs Linux, root, iproute2 and Chromium.
+at its status page with headless Chromium; then audits the demo's fleet as it is found, before anything is rotated.
+Needs Linux, root, iproute2 and Chromium.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+
+from rotator.demo.servers import Fleet
+from rotator.demo.setup import set_up
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 100
@@ -28,6 +33,7 @@ FROM = "The rotations, live"
 UNTIL = "estimated hand work saved"
 PAGE = "http://127.0.0.1:18440/"
 SIZE = "1180,980"
+AUDIT_SIZE = "1180,1240"
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
@@ -64,22 +70,17 @@ _NAMESPACE = 'hostname web1; ip link set lo up; mount -t tmpfs tmpfs /srv; cd /s
 
 
 def main() -> int:
-    """Enter the namespace, or, within it, make both pictures."""
-    if sys.argv[1:] != ["inside"]:
-        argv = [
-            "unshare",
-            "--net",
-            "--mount",
-            "--uts",
-            "bash",
-            "-c",
-            _NAMESPACE,
-            "make",
-            sys.executable,
-            __file__,
-            "inside",
-        ]
+    """Enter the namespace, or, within it, make the pictures that are asked for."""
+    if sys.argv[1:2] != ["inside"]:
+        inside = [sys.executable, __file__, "inside", *sys.argv[1:]]
+        argv = ["unshare", "--net", "--mount", "--uts", "bash", "-c", _NAMESPACE, "make", *inside]
         return subprocess.run(argv, check=False).returncode
+    for name in sys.argv[2:] or ["scan", "demo"]:
+        {"demo": _of_demo, "scan": _of_scan}[name]()
+    return 0
+
+
+def _of_demo() -> None:
     process, terminal = _demo()
     try:
         shown = _read_until_the_end(terminal)
@@ -87,11 +88,20 @@ def main() -> int:
         text = "\n".join(line.plain.rstrip() for line in lines)
         (HERE / "demo.txt").write_text(f"{text.strip()}\n", encoding="utf-8")
         _draw(lines, HERE / "terminal.svg")
-        _photograph(HERE / "status-page.png")
+        _photograph(PAGE, HERE / "status-page.png", SIZE)
     finally:
         os.kill(process, signal.SIGTERM)
         os.waitpid(process, 0)
-    return 0
+
+
+def _of_scan() -> None:
+    demo = set_up(Path("fleet"), datetime.now(UTC), web="127.0.0.1:18440", oncall="http://127.0.0.1:18441/")
+    rotator = Path(sys.prefix) / "bin" / "rotator"
+    with Fleet(demo.services):
+        argv = [str(rotator), "scan", "--config", str(demo.config), "--output", "html", "--fail-on", "none"]
+        page = subprocess.run(argv, check=True, stdout=subprocess.PIPE, timeout=120).stdout
+    Path("scan.html").write_bytes(page)
+    _photograph(Path("scan.html").resolve().as_uri(), HERE / "scan.png", AUDIT_SIZE)
 
 
 def _demo() -> tuple[int, int]:
@@ -121,9 +131,9 @@ def _draw(lines: list[Text], path: Path) -> None:
     path.write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
 
 
-def _photograph(path: Path) -> None:
+def _photograph(page: str, path: Path, size: str) -> None:
     with tempfile.TemporaryDirectory() as profile:
-        argv = [*CHROMIUM, f"--user-data-dir={profile}", f"--window-size={SIZE}", f"--screenshot={path}", PAGE]
+        argv = [*CHROMIUM, f"--user-data-dir={profile}", f"--window-size={size}", f"--screenshot={path}", page]
         subprocess.run(argv, check=True, timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -175,7 +175,8 @@ def _sentence(one: Audit) -> str:
     said.append(f"{expired or 'None'} {'has' if expired == 1 else 'have'} expired; {month or 'none'} more ")
     said[-1] += f"{'ends' if month == 1 else 'end'} within 30 days."
     if decided:
-        said.append(f"rotator renews what is in {decided} of the places; the others are somebody's work.")
+        others = "" if decided == len(one.lines) else "; the others are somebody's work"
+        said.append(f"{decided if others else 'All'} of the places are in rotator's care{others}.")
     if one.unseen:
         said.append(f"{count(len(one.unseen), 'place')} could not be looked at, so nothing is known of them.")
     return " ".join(said) if one.lines or one.unseen else "Nothing was looked at."

@@ -54,8 +54,8 @@ def audit(one: Audit, rules: Mapping[str, Rule], version: str, *, root: str = ""
     Args:
         version: rotator's.
         root: the folder that paths of files are relative to, where they lie below it; else they are to `/`.
-        docs: the address of the page that rules are described on, `#rt001-expired` is appended; without one the
-            results explain themselves by the text alone.
+        docs: the address of the folder where each rule has its page, `RT001.md`; without one the results explain
+            themselves by their text alone.
     """
     found = [_Result(line, finding) for line in one.lines for finding in line.findings]
     found += [_Result(line, excused.finding, excused) for line in one.lines for excused in line.excused]
@@ -101,7 +101,7 @@ def _rule(known_as: str, rule: Rule | None, docs: str) -> Object:
         "shortDescription": {"text": rule.name.replace("-", " ").capitalize()},
         "fullDescription": {"text": rule.cause},
         "help": {"text": words, "markdown": marked},
-        **({"helpUri": f"{docs}#{rule.id.lower()}-{rule.name}"} if docs else {}),
+        **({"helpUri": f"{docs.rstrip('/')}/{rule.id}.md"} if docs else {}),
         "defaultConfiguration": {"level": _LEVEL[rule.severity]},
         "properties": {"security-severity": _SCORE[rule.severity], "tags": [*tags], "precision": "very-high"},
     }

@@ -13,7 +13,6 @@ from rich.text import Text
 from rotator.core.lead import span
 from rotator.core.model import Action, Decision, Outcome, Plan, Result, SourceProblem
 from rotator.core.reasons import Reason
-from rotator.report.audit_table import audit, audit_line
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
 from rotator.report.words import day, kind_of, plan_line
 
@@ -21,8 +20,6 @@ __all__ = [
     "RESULT_STYLE",
     "SEVERITY_STYLE",
     "Asked",
-    "audit",
-    "audit_line",
     "grid",
     "headed",
     "history",

@@ -19,7 +19,7 @@ KINDS = (*(severity.value for severity in reversed(Severity)), "fine")
 PLOT = 150
 """Height of the columns, in pixels; their numbers stand above."""
 
-_TOP = 22
+_TOP = 30
 _LEAST = 3
 _WEEK = timedelta(weeks=1)
 _HORIZONS = (13, 26, 53)

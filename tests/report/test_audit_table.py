@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from rotator.core.audit import Audit
-from rotator.report import table
+from rotator.report import audit_table as table
 from rotator.report.groups import GroupBy
 from tests.builders import DAY, chain
 from tests.report.audits import EXPIRED, RULES, audit, empty, file, hostile, large, line, ordinary, saying, served

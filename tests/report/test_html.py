@@ -72,7 +72,7 @@ def test_what_a_manager_reads() -> None:
     """One sentence and the tiles say how it stands."""
     text = Reader(html.audit(ordinary(), RULES)).text
     assert "5 certificates in 46 places. 1 has expired; 1 more ends within 30 days." in text
-    assert "rotator renews what is in 1 of the places" in text
+    assert "1 of the places are in rotator's care; the others are somebody's work." in text
     assert "46 places 5 certificates 1 critical 2 errors 0 warnings 40 info 1 not looked at 1 excused" in text
 
 

@@ -100,10 +100,10 @@ def test_places_are_relative_addresses() -> None:
 
 def test_rules_say_what_to_do() -> None:
     """An alert comes with cause, remedy, weakness and severity; with an address of the docs, a link to the rule."""
-    (rule, *_) = run_of(ordinary(), docs="https://pki.example.com/findings.md")["tool"]["driver"]["rules"]
+    (rule, *_) = run_of(ordinary(), docs="https://pki.example.com/findings/")["tool"]["driver"]["rules"]
     assert rule["help"]["text"].startswith(EXPIRED.cause)
     assert EXPIRED.remedy in rule["help"]["markdown"]
-    assert rule["helpUri"] == "https://pki.example.com/findings.md#rt001-expired"
+    assert rule["helpUri"] == "https://pki.example.com/findings/RT001.md"
     assert rule["properties"]["tags"] == ["security", "certificates", "external/cwe/cwe-298"]
     assert rule["properties"]["security-severity"] == "9.5"
     assert "helpUri" not in run_of(ordinary())["tool"]["driver"]["rules"][0]
