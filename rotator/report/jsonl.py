@@ -7,11 +7,11 @@ the JSON of a scan. The summary comes last.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from rotator.core.audit import Line, Summary, Unseen
+from rotator.core.audit import Audit, Line, Summary, Unseen
 from rotator.core.model import Finding
 from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
@@ -23,13 +23,26 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def place(one: Line) -> str:
-    """One place, with its final newline; findings that only comparing all places tells are not in it."""
+    """One place, with its final newline; what only comparing all places tells is not in it."""
     return _text("place", audit_json.line(one))
 
 
 def finding(one: Finding, rules: Mapping[str, Rule] = RULES) -> str:
     """One finding, with its final newline."""
     return _text("finding", audit_json.finding(one, rules))
+
+
+def told(one: Line, rules: Mapping[str, Rule] = RULES) -> str:
+    """A place and each of its findings, a line each: a place by itself has the ids of its rules alone."""
+    return place(one) + "".join(finding(each, rules) for each in one.findings)
+
+
+def audit(one: Audit, rules: Mapping[str, Rule] = RULES) -> Iterator[str]:
+    """Everything, for an audit that is whole already."""
+    for line in one.lines:
+        yield told(line, rules)
+    yield from map(unseen, one.unseen)
+    yield summary(one.summary)
 
 
 def unseen(one: Unseen) -> str:

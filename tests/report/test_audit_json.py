@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as standard
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -33,17 +33,6 @@ def closed(schema: dict[str, Any], kind: str = "") -> Draft202012Validator:
     return Draft202012Validator(strict, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-def written(audit: Audit) -> Iterator[str]:
-    """The lines as a scan says them."""
-    for line in audit.lines:
-        yield jsonl.place(line)
-    for finding in audit.findings:
-        yield jsonl.finding(finding, RULES)
-    for one in audit.unseen:
-        yield jsonl.unseen(one)
-    yield jsonl.summary(audit.summary)
-
-
 def test_the_schema_is_one() -> None:
     """The published schema is itself valid."""
     Draft202012Validator.check_schema(SCHEMA)
@@ -60,7 +49,7 @@ def test_json_is_what_the_schema_says(make: Callable[[], Audit]) -> None:
 def test_each_line_is_one_object_of_the_schema(make: Callable[[], Audit]) -> None:
     """Whatever a name holds, a line is one JSON object, has a type, and has the keys that the JSON of a scan has."""
     audit = make()
-    lines = list(written(audit))
+    lines = [text for part in jsonl.audit(audit, RULES) for text in part.splitlines(keepends=True)]
     assert all(len(text.splitlines()) == 1 and text.endswith("\n") for text in lines)
     for text in lines:
         said = standard.loads(text)
@@ -70,12 +59,14 @@ def test_each_line_is_one_object_of_the_schema(make: Callable[[], Audit]) -> Non
     objects = [standard.loads(text) for text in lines]
     places = [{"type": "place", **place} for place in whole["places"]]  # type: ignore[dict-item,union-attr]  # objects
     assert [one for one in objects if one["type"] == "place"] == places
+    findings = [one for one in objects if one["type"] == "finding"]
+    assert sorted(one["message"] for one in findings) == sorted(one.message for one in audit.findings)
     assert objects[-1]["type"] == "summary"
 
 
 def test_a_path_that_is_no_utf8_can_be_written() -> None:
     """A lone surrogate leaves as an escape, so that any stream takes the text and nothing of the path is lost."""
-    text = json.text(json.audit(hostile())) + "".join(written(hostile()))
+    text = json.text(json.audit(hostile())) + "".join(jsonl.audit(hostile()))
     assert b"\\udcff" in text.encode()
     assert standard.loads(text.splitlines()[-1])["type"] == "summary"
     problem = standard.loads(json.text(json.audit(hostile())))["places"][0]["problem"]
@@ -117,5 +108,5 @@ def test_lines_are_quick() -> None:
     lines = large(2000).lines
     began = time.process_time()
     for line in lines:
-        jsonl.place(line)
+        jsonl.told(line)
     assert (time.process_time() - began) / len(lines) < 0.0001
