@@ -52,7 +52,10 @@ def read_if(path: str | Path, wanted: Callable[[bytes], int | None], *, head: in
         Unfit: it is a pipe, a device, a folder, or larger than wanted.
         OSError: it cannot be read.
     """
-    # Without O_NONBLOCK opening a pipe waits for its writer.
+    # Asked before, because opening alone sets some devices off (a watchdog, a tape). Without O_NONBLOCK opening what
+    # has become a pipe since waits for its writer.
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - asked of every file of a machine
+        raise Unfit("it is no regular file")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         status = os.fstat(descriptor)
