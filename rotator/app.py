@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from rotator.core.lead import PolicySettings
-from rotator.core.model import Decision, Facts, Inventory, Notice, Outcome, Plan
+from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan
 from rotator.core.notices import notices
 from rotator.core.plan import make_plan
 from rotator.core.policy import decide, reasons_seen
@@ -113,6 +113,15 @@ def remember(wiring: Wiring, inventory: Inventory, plan: Plan) -> None:
     world.store.keep_plan(plan)
     world.store.keep_look(summary_of(inventory, plan), inventory.at)
     wiring.metrics.observe(inventory, plan)
+    wiring.metrics.found(_found(wiring, inventory, plan))
+
+
+def _found(wiring: Wiring, inventory: Inventory, plan: Plan) -> tuple[Finding, ...]:
+    try:
+        return wiring.audit(inventory, plan)
+    except Exception:  # an audit that cannot be made must not keep a certificate from being renewed
+        log.exception("the look was not audited")
+        return ()
 
 
 def seen_now(facts: Facts, policy: PolicySettings) -> Mapping[Reason, datetime]:

@@ -19,6 +19,7 @@ that is gone leaves none behind.
 | rotator_certificate_served_not_after_timestamp_seconds | certificate, owner, endpoint, address | of what is served |
 | rotator_certificate_served_addresses | certificate, owner | addresses that serve a certificate |
 | rotator_certificate_served_mismatch | certificate, owner | addresses that serve another one than the current one |
+| rotator_findings | rule, name, severity | what the rules of the audit say of the last look |
 | rotator_unmanaged_not_after_timestamp_seconds | place, endpoint | of what is in nobody's care |
 | rotator_rotations_total | result | rotations ended |
 | rotator_rotation_seconds (sum, count) | | how long they took |
@@ -44,7 +45,8 @@ from prometheus_client.registry import Collector
 
 from rotator import __version__
 from rotator.core.lead import PolicySettings, emergency_at, renew_at
-from rotator.core.model import Decision, Facts, Inventory, Notice, Outcome, Plan, Result, Stage
+from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
+from rotator.core.rules.catalogue import RULES
 
 Labels = tuple[str, ...]
 _CERTIFICATE: Labels = ("certificate", "owner")
@@ -64,6 +66,7 @@ class Metrics(Collector):
         self._sources = dict.fromkeys(sources, 1.0)
         self._look: tuple[Metric, ...] = ()
         self._last_complete: datetime | None = None
+        self._findings: Counter[Labels] = Counter()
         self._notices: Counter[Labels] = Counter()
         self._rotations: Counter[Labels] = Counter({(result.value,): 0 for result in Result})
         self._seconds = (0, 0.0)
@@ -83,6 +86,12 @@ class Metrics(Collector):
             self._sources = {name: float(name not in down) for name in {*self._sources, *down}}
             if not inventory.problems:
                 self._last_complete = inventory.at
+
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Replace what the rules of the audit say."""
+        counts = Counter((one.rule, RULES[one.rule].name, one.severity.value) for one in findings)
+        with self._lock:
+            self._findings = Counter(counts)
 
     def outcome(self, outcome: Outcome) -> None:
         """Count a rotation that has ended."""
@@ -124,6 +133,7 @@ class Metrics(Collector):
         if self._last_complete is not None:
             name = "rotator_scan_last_success_timestamp_seconds"
             yield _gauge(name, "When the last complete look began", (), {(): self._last_complete.timestamp()})
+        yield _gauge("rotator_findings", "What the audit finds", ("rule", "name", "severity"), self._findings)
         yield _gauge("rotator_notices", "Open notices", ("kind", "severity"), self._notices)
         yield _counter("rotator_rotations", "Rotations ended", ("result",), self._rotations)
         yield SummaryMetricFamily("rotator_rotation_seconds", "How long they took", *self._seconds)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+from rotator.audit.auditor import Auditor
+from rotator.audit.trusting import trusted_in
+from rotator.audit.whole import audit_of
 from rotator.config.build import Config
 from rotator.config.entries import PluginEntry
 from rotator.core.adopt import AdoptTarget
 from rotator.core.csr import is_address
-from rotator.core.model import Certificate, Observation, Outcome, Sighting, TargetSpec
+from rotator.core.model import Certificate, Finding, Inventory, Observation, Outcome, Plan, Sighting, TargetSpec
 from rotator.core.notices import NoticeSettings
+from rotator.core.rules.judgement import Judgement
 from rotator.core.trust import covers
 from rotator.executor import LocalExecutor
 from rotator.lib.tls import probe, verified_handshake
@@ -49,6 +53,7 @@ class Wiring:
 
     Attributes:
         ping: tells the outside watcher that a complete look has ended (`alerts.heartbeat`).
+        audit: what the rules of the audit say of a look.
     """
 
     world: World
@@ -57,6 +62,7 @@ class Wiring:
     metrics: Metrics
     notice_settings: NoticeSettings
     ping: Callable[[], bool]
+    audit: Callable[[Inventory, Plan], tuple[Finding, ...]]
 
 
 @contextmanager
@@ -69,21 +75,33 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
     Raises:
         StateError: the state cannot be opened, or somebody else holds it.
         PluginError: a plugin cannot be loaded.
+        ConfigError: the baseline of the audit has mistakes.
     """
+    judgement = config.judgement()
     with _state(config, clock, writer=writer) as store:
         executor = LocalExecutor(config.file.limits.at_once)
         url = config.heartbeat
+        world = world_of(config, store, clock)
         try:
             yield Wiring(
-                world=world_of(config, store, clock),
+                world=world,
                 executor=executor,
                 routes=tuple(_route(entry, clock) for entry in config.alerters),
                 metrics=Metrics(sources=tuple(entry.name for entry in config.sources), policy=config.policy()),
                 notice_settings=NoticeSettings(),
                 ping=(lambda: heartbeat(url)) if url else (lambda: True),
+                audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
             )
         finally:
             executor.close()
+
+
+def audited(
+    inventory: Inventory, plan: Plan, world: World, judgement: Judgement, roots: Sequence[str]
+) -> tuple[Finding, ...]:
+    """By the same rules as `rotator scan`; without asking CAs and DNS, which is for a person to say."""
+    with closing(Auditor(inventory.at, trusted_in(world, roots), judgement, plan=True)) as auditor:
+        return audit_of(inventory, auditor, plan).findings
 
 
 def _state(config: Config, clock: Clock, *, writer: bool) -> Store:

@@ -66,6 +66,7 @@ def check(
     read = read_config(config)
     if missing := read.missing_secrets():
         raise ConfigError(missing)
+    read.judgement()  # whose baseline is a file of its own, with mistakes of its own
     matched, problems = ((), ()) if offline else _look(read)
     show(
         output,

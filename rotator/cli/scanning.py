@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rotator.core.model import Endpoint, Observation
     from rotator.lib.tls import ClientCertificate
     from rotator.ports import Source
-    from rotator.world import World
 
 _MANY = 2000
 """Endpoints from which on several processes pay for their start."""
@@ -66,14 +65,14 @@ def scan_targets(
     from rotator.cli.opening import read_config
     from rotator.clock import system_clock
 
-    section = read_config(config).file.scan if config else None
+    read = read_config(config) if config else None
     targets = Targets(words, wide=looking.wide)
     targets.check()
     now = system_clock().now()
-    judged, roots = judgement(wishes, section, now), trusted(wishes, section)
+    judged, roots = judgement(wishes, read, now), trusted(wishes, read)
     with ExitStack() as stack:
         auditor = stack.enter_context(closing(Auditor(now, roots, judged)))
-        asking = lookups(wishes, section, roots)
+        asking = lookups(wishes, read, roots)
         if asking is not None:
             stack.enter_context(asking)
         count = stack.enter_context(counting(targets.count))
@@ -227,34 +226,20 @@ def scan_config(path: Path, wishes: Wishes, telling: Telling, *, asked: bool) ->
 def _audit_of(config: Config, wishes: Wishes) -> Audit:
     from rotator.app import look_and_plan
     from rotator.audit.auditor import Auditor
+    from rotator.audit.trusting import trusted_in
     from rotator.audit.whole import audit_of
     from rotator.cli.opening import on_a_copy
 
-    section = config.file.scan
     with ExitStack() as stack:
         wiring = stack.enter_context(on_a_copy(config))
         stack.enter_context(progress("looking at the sources of the config"))
         now = wiring.world.clock.now()
-        judged = judgement(wishes, section, now)
-        roots = trusted(wishes, section, _roots_of_issuers(wiring.world))
-        asking = lookups(wishes, section, roots)
+        judged = judgement(wishes, config, now)
+        known, told = trusted_in(wiring.world, ()), trusted(wishes, config)
+        roots = replace(told, own=(*told.own, *known.own))
+        asking = lookups(wishes, config, roots)
         if asking is not None:
             stack.enter_context(asking)
         inventory, plan = look_and_plan(wiring.world, now)
         auditor = stack.enter_context(closing(Auditor(inventory.at, roots, judged, plan=True)))
         return audit_of(inventory, auditor, plan, asking)
-
-
-def _roots_of_issuers(world: World) -> tuple[Any, ...]:
-    """Roots of the config's issuers that are on this machine; clients of what they sign trust them."""
-    from rotator.errors import IssueError
-    from rotator.ports import Anchors
-
-    found: list[Any] = []
-    for issuer in world.issuers.values():
-        if isinstance(issuer, Anchors) and not getattr(issuer, "roots_are_remote", False):
-            try:
-                found += issuer.roots()
-            except IssueError:
-                continue  # a CA that is still to be made has signed nothing that could be found
-    return tuple(found)

@@ -79,10 +79,10 @@ def _json(audit: Audit, telling: Telling) -> str:
 
 
 def _jsonl(audit: Audit, telling: Telling) -> str:
+    from rotator.core.rules.catalogue import RULES
     from rotator.report import jsonl
 
-    lines = [jsonl.place(line) for line in audit.lines] + [jsonl.unseen(one) for one in audit.unseen]
-    return "".join((*lines, jsonl.summary(audit.summary)))
+    return "".join(jsonl.audit(audit, RULES))
 
 
 def _csv(audit: Audit, telling: Telling) -> str:
@@ -143,7 +143,7 @@ def _told_as_it_goes(seen: Iterable[Line | Unseen], auditor: Auditor) -> Summary
     tally = Tally()
     for one in seen:
         tally.count(one)
-        write(jsonl.unseen(one) if isinstance(one, Unseen) else jsonl.place(one))
+        write(jsonl.unseen(one) if isinstance(one, Unseen) else jsonl.told(one, RULES))
     _something(tally.summary(auditor))
     for finding, excused in auditor.compared():
         tally.compared(finding.severity, excused=excused is not None)

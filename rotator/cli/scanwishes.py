@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from rotator.audit.auditor import Trusted
     from rotator.audit.lookups import AskCa, AskDns, Lookups
-    from rotator.config.model import Scan
-    from rotator.core.model import Certificate
+    from rotator.config.build import Config
     from rotator.core.rules.judgement import Exemption, Judgement
 
 
@@ -52,23 +51,23 @@ def duration(text: str, option: str) -> timedelta:
     return found
 
 
-def judgement(wishes: Wishes, config: Scan | None, now: datetime) -> Judgement:
-    """What is asked, from when on it counts, and what is accepted.
+def judgement(wishes: Wishes, config: Config | None, now: datetime) -> Judgement:
+    """What is asked, from when on it counts, and what is accepted: the config's word, where the command line has none.
 
     Raises:
         Mistake: a rule that does not exist.
         ConfigError: the baseline has mistakes.
     """
     from rotator.core.rules.judgement import Judgement
-    from rotator.core.rules.rule import Thresholds
 
-    within = wishes.expiring_within or (config.expiring_within if config else None)
-    judged = Judgement(
-        thresholds=Thresholds(expiring_within=within, scts=config.scts if config else None),
-        severities=config.severities if config else {},
-        only=_rules(wishes.only) or frozenset(config.only if config else ()),
-        ignore=_rules(wishes.ignore) | frozenset(config.ignore if config else ()),
-        baseline=_baseline(wishes.baseline, config),
+    judged = config.judgement() if config else Judgement()
+    within = wishes.expiring_within or judged.thresholds.expiring_within
+    judged = replace(
+        judged,
+        thresholds=replace(judged.thresholds, expiring_within=within),
+        only=_rules(wishes.only) or judged.only,
+        ignore=_rules(wishes.ignore) | judged.ignore,
+        baseline=_baseline(wishes.baseline) if wishes.baseline else judged.baseline,
     )
     for one in judged.outlived(now.date()):
         remark(f"rotator: the baseline accepts {one.rule} at {one.place} no longer, since {one.until} has passed")
@@ -84,20 +83,14 @@ def _rules(words: Iterable[str]) -> frozenset[str]:
         raise Mistake(str(error)) from error
 
 
-def _baseline(given: Path | None, config: Scan | None) -> tuple[Exemption, ...]:
-    path = given or (Path(config.baseline) if config and config.baseline else None)
-    if path is None:
-        return ()
+def _baseline(path: Path) -> tuple[Exemption, ...]:
     from rotator.config.baseline import load_baseline
 
     return load_baseline(path)
 
 
-def trusted(wishes: Wishes, config: Scan | None, known: Iterable[Certificate] = ()) -> Trusted:
-    """What clients are taken to trust.
-
-    Args:
-        known: roots of the config's own issuers.
+def trusted(wishes: Wishes, config: Config | None) -> Trusted:
+    """What clients are taken to trust: the system's store, and what the command line and the config add to it.
 
     Raises:
         Mistake: a file of roots cannot be read.
@@ -105,16 +98,15 @@ def trusted(wishes: Wishes, config: Scan | None, known: Iterable[Certificate] = 
     from rotator.audit.auditor import Trusted
     from rotator.lib.trust import TrustError, file_roots, system_roots
 
-    own = list(known)
+    files = (*wishes.ca, *(Path(name) for name in (config.file.scan.ca if config else ())))
     try:
-        for path in (*wishes.ca, *(Path(name) for name in (config.ca if config else ()))):
-            own += file_roots(path)
+        own = [root for path in files for root in file_roots(path)]
         return Trusted(system_roots(), tuple(dict.fromkeys(own)))
     except TrustError as error:
         raise Mistake(str(error)) from error
 
 
-def lookups(wishes: Wishes, config: Scan | None, roots: Trusted) -> Lookups | None:
+def lookups(wishes: Wishes, config: Config | None, roots: Trusted) -> Lookups | None:
     """Whom to ask about what is found; None where nobody is.
 
     Raises:
@@ -122,11 +114,11 @@ def lookups(wishes: Wishes, config: Scan | None, roots: Trusted) -> Lookups | No
     """
     from rotator.audit.lookups import Lookups, Questions
 
-    ask_ca = wishes.revocation or bool(config and config.revocation.ask)
-    ask_dns = wishes.caa or bool(config and config.caa)
+    ask_ca = wishes.revocation or bool(config and config.file.scan.revocation.ask)
+    ask_dns = wishes.caa or bool(config and config.file.scan.caa)
     if not (ask_ca or ask_dns):
         return None
-    allowed = (*wishes.allow_internal, *(config.revocation.allow_internal if config else ()))
+    allowed = (*wishes.allow_internal, *(config.file.scan.revocation.allow_internal if config else ()))
     return Lookups(Questions(_ca(allowed, roots) if ask_ca else None, _dns() if ask_dns else None))
 
 
@@ -142,6 +134,6 @@ def _ca(allowed: tuple[str, ...], roots: Trusted) -> AskCa:
 
 
 def _dns() -> AskDns:
-    from rotator.lib.caa import caa_of
+    from rotator.lib.caa import CaaRecords
 
-    return caa_of
+    return CaaRecords().of

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import BaseModel
 
+from rotator.config.baseline import load_baseline
 from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
 from rotator.config.model import NO_ALERTS, Adoption, Declared, File
 from rotator.config.source import Document, Where
 from rotator.core.adopt import AdoptionRule
 from rotator.core.lead import PolicySettings
 from rotator.core.model import CertificateSpec, Mode, TargetSpec, TrustSpec
+from rotator.core.rules.judgement import Judgement
+from rotator.core.rules.rule import Thresholds
 from rotator.errors import ConfigProblem, SecretMissing
 from rotator.plugins import find
 from rotator.settings import SecretRef
@@ -76,6 +80,21 @@ class Config:
             issuer_limits=hourly,
             exact_set_week={name: count for name, count in weekly.items() if count is not None},
             first_look_acts=self.file.first_look == "act",
+        )
+
+    def judgement(self) -> Judgement:
+        """How the audit judges.
+
+        Raises:
+            ConfigError: the baseline has mistakes.
+        """
+        scan = self.file.scan
+        return Judgement(
+            thresholds=Thresholds(expiring_within=scan.expiring_within, scts=scan.scts),
+            severities=scan.severities,
+            only=frozenset(scan.only),
+            ignore=frozenset(scan.ignore),
+            baseline=load_baseline(Path(scan.baseline)) if scan.baseline else (),
         )
 
     def specs(self) -> tuple[CertificateSpec, ...]:

@@ -24,6 +24,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "names and use": ("RT009", "RT018", "RT019", "RT020"),
         "trust": (
             "RT010", "RT011", "RT012", "RT013", "RT014", "RT015", "RT016", "RT021", "RT022", "RT023", "RT033", "RT034",
+            "RT035",
         ),
         "reaches its service": ("RT006", "RT027", "RT028", "RT029", "RT030", "RT031", "RT032"),
     }

@@ -114,7 +114,7 @@ def _results(kept: Iterable[_Result], index: Mapping[str, int], root: str) -> It
     times: Counter[str] = Counter()
     for each in kept:
         finding, seen = each.finding, each.line.observation
-        identity = _identity(finding)
+        identity = _identity(finding, seen)
         times[identity] += 1
         place = visible(place_of(seen), _MOST_SIGNS)
         result: Object = {
@@ -134,9 +134,10 @@ def _results(kept: Iterable[_Result], index: Mapping[str, int], root: str) -> It
         yield result
 
 
-def _identity(finding: Finding) -> str:
-    """What is the same as long as the finding is, across renewals."""
-    text = f"{finding.rule}|{finding.location}|{finding.about}"
+def _identity(finding: Finding, seen: Observation) -> str:
+    """What is the same as long as the finding is, across renewals, and behind whatever address a name leads to today."""
+    place = str(seen.endpoint or finding.location)
+    text = f"{finding.rule}|{place}|{finding.about}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -324,6 +324,13 @@ def test_caa(name: str, caa: Caa, fires: bool) -> None:
     assert ("RT023" in of_chain(one, caa={name: caa})) is fires
 
 
+def test_caa_that_could_not_be_told() -> None:
+    """A name server that does not answer is a note, not silence."""
+    failed = {"shop.example.com": Caa(detail="the resolver answered SERVFAIL")}
+    assert of_chain(chain(), caa=failed) == {"RT035": [Severity.INFO]}
+    assert of_chain(chain(), caa={"shop.example.com": Caa()}) == {}
+
+
 def test_caa_keeps_quiet_for_an_unknown_ca() -> None:
     """Of a CA whose CAA domains are not known nothing can be said."""
     assert "RT023" not in of_chain(chain(), caa={"shop.example.com": Caa("example.com", ("pki.goog",))})

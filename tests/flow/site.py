@@ -37,6 +37,7 @@ from rotator.core.model import (
 )
 from rotator.core.notices import NoticeSettings
 from rotator.core.pem import certificate_pem
+from rotator.core.rules.judgement import Judgement
 from rotator.executor import LocalExecutor
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
 from rotator.lib.tls import probe
@@ -46,7 +47,7 @@ from rotator.notify import Route
 from rotator.ports import Alerter, Clock, Issuer, Source, Store
 from rotator.settings import PluginSettings
 from rotator.state.open import open_store
-from rotator.wiring import Executor, Wiring, adopt_target, target_factory, verifier
+from rotator.wiring import Executor, Wiring, adopt_target, audited, target_factory, verifier
 from rotator.world import World
 from tests.builders import DAY, HOUR, MINUTE, NOW, settings
 from tests.flow.issuers import LyingIssuer
@@ -154,6 +155,7 @@ def make_wiring(world: World, executor: Executor, alerters: Iterable[Alerter] = 
         metrics=Metrics(sources=tuple(world.sources), policy=world.policy),
         notice_settings=NoticeSettings(),
         ping=lambda: True,
+        audit=lambda inventory, plan: audited(inventory, plan, world, Judgement(), ()),
     )
 
 

@@ -31,6 +31,7 @@ CHAIN_RULES: tuple[tuple[Rule, ChainCheck], ...] = (
     (certificates.WILDCARD, certificates.wildcard),
     (certificates.TOO_FEW_SCTS, certificates.too_few_scts),
     (certificates.CAA_FORBIDS, certificates.caa_forbids),
+    (certificates.CAA_UNKNOWN, certificates.caa_unknown),
     (places.UNREADABLE, certificates.field_unreadable),
     (certificates.REVOCATION_UNKNOWN, certificates.revocation_unknown),
 )

@@ -140,6 +140,22 @@ def caa_forbids(facts: ChainFacts) -> Iterator[Said]:
             yield Said(Severity.WARNING, f"CAA at {caa.domain} allows {who} to issue for {name}", name)
 
 
+CAA_UNKNOWN = Rule(
+    "RT035", "caa-unknown", Severity.INFO,
+    "Whether the CAA records of a name allow the CA could not be told.",
+    "look at the records by hand: `dig CAA NAME`; mend the name server where it does not answer, for CAs ask it, too",
+    "RFC 8659, 3 and 4.1",
+    notes="Asked only with `--caa`. A CA that gets no answer must not issue; nor may one that does not know a critical "
+    "property.",
+)  # fmt: skip
+
+
+def caa_unknown(facts: ChainFacts) -> Iterator[Said]:
+    for name, caa in facts.caa.items():
+        if caa.detail:
+            yield Said(Severity.INFO, f"{name}: {caa.detail}", name)
+
+
 def field_unreadable(facts: ChainFacts) -> Iterator[Said]:
     for certificate in facts.chain.certificates:
         about = "" if certificate is facts.leaf else certificate.subject
