@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,16 @@ from rotator.sources.kubernetes import KubernetesSettings, KubernetesSource
 from rotator.targets.kubernetes_secret import KubernetesSecretSettings, KubernetesSecretTarget
 from tests.pki import Authority
 from tests.servers.kube import ADMIN, KubeServer
+from tests.servers.service import wait_until
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 START, END = NOW - timedelta(days=60), NOW + timedelta(days=30)
 TLS = "kubernetes.io/tls"
 MANAGER = "kubectl-create"
+GATEWAY_API = "gateway.networking.k8s.io"
+GATEWAY_KINDS = (("gateways", "Gateway", "v1"), ("httproutes", "HTTPRoute", "v1"),
+                 ("referencegrants", "ReferenceGrant", "v1beta1"))  # fmt: skip
+OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
 def authority(name: str = "Test Root", parent: Authority | None = None) -> Authority:
@@ -71,6 +77,47 @@ def put_secret(
     path = f"/api/v1/namespaces/{namespace}/secrets?fieldManager={manager}"
     made: dict[str, Any] = server.expect("POST", path, body)
     return made
+
+
+def put_config_map(server: KubeServer, namespace: str, name: str, data: Mapping[str, str]) -> None:
+    """Create a ConfigMap."""
+    body = {"metadata": {"name": name}, "data": dict(data)}
+    server.expect("POST", f"/api/v1/namespaces/{namespace}/configmaps?fieldManager={MANAGER}", body)
+
+
+def put_ingress(server: KubeServer, namespace: str, name: str, secret: str, *hosts: str, **metadata: Any) -> None:
+    """Create an Ingress that serves these hosts with a Secret."""
+    backend = {"service": {"name": name, "port": {"number": 80}}}
+    paths = {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}
+    rules = [{"host": host, "http": paths} for host in hosts]
+    spec = {"tls": [{"hosts": list(hosts), "secretName": secret}], "rules": rules}
+    body = {"metadata": {"name": name, **metadata}, "spec": spec}
+    server.expect("POST", f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses", body)
+
+
+def put_gateway_object(server: KubeServer, namespace: str, plural: str, name: str, spec: Any, **more: Any) -> None:
+    """Create an object of the Gateway API."""
+    kind, version = next((kind, version) for known, kind, version in GATEWAY_KINDS if known == plural)
+    body = {"apiVersion": f"{GATEWAY_API}/{version}", "kind": kind, "metadata": {"name": name}, "spec": spec, **more}
+    server.expect("POST", f"/apis/{GATEWAY_API}/{version}/namespaces/{namespace}/{plural}", body)
+
+
+@contextmanager
+def installed_gateway_api(server: KubeServer, namespace: str) -> Iterator[None]:
+    """Install the kinds of the Gateway API, with open schemas; left in place for the other workers of the run."""
+    for plural, kind, number in GATEWAY_KINDS:
+        version = {"name": number, "served": True, "storage": True, "schema": {"openAPIV3Schema": OPEN}}
+        names = {"plural": plural, "kind": kind}
+        spec = {"group": GATEWAY_API, "scope": "Namespaced", "versions": [version], "names": names}
+        approval = {"api-approved.kubernetes.io": "https://example.com/test"}
+        body = {"metadata": {"name": f"{plural}.{GATEWAY_API}", "annotations": approval}, "spec": spec}
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        assert server.request("POST", path, body).status_code in {201, 409}
+        listed = f"/apis/{GATEWAY_API}/{number}/{plural}"
+        wait_until(lambda where=listed: server.request("GET", where).ok, f"{plural} is served")  # type: ignore[misc]  # bound now
+    yield
+    for plural, _, number in GATEWAY_KINDS:
+        server.request("DELETE", f"/apis/{GATEWAY_API}/{number}/namespaces/{namespace}/{plural}")
 
 
 def get_secret(server: KubeServer, namespace: str, name: str) -> dict[str, Any]:

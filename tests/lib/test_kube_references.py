@@ -10,12 +10,9 @@ import pytest
 from rotator.core.model import Endpoint
 from rotator.lib.kube.objects import Metadata
 from rotator.lib.kube.references import References, namespace_of, references, server_name
-from tests.lib.kube_builders import authority, cluster, issue
+from tests.lib.kube_builders import GATEWAY_API as GROUP
+from tests.lib.kube_builders import authority, cluster, installed_gateway_api, issue
 from tests.servers.kube import READER, KubeServer
-from tests.servers.service import wait_until
-
-GROUP = "gateway.networking.k8s.io"
-OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
 def create(server: KubeServer, api: str, namespace: str, plural: str, name: str, spec: Any, **more: Any) -> None:
@@ -199,19 +196,9 @@ def test_hosts_of_an_ingress(kube_server: KubeServer, kube_namespace: str) -> No
 
 @pytest.fixture
 def gateway_api(kube_server: KubeServer, kube_namespace: str) -> Iterator[None]:
-    """Install the kinds of the Gateway API, with open schemas; left in place for the other workers of the run."""
-    for plural, kind in (("gateways", "Gateway"), ("httproutes", "HTTPRoute")):
-        version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": OPEN}}
-        spec = {"group": GROUP, "scope": "Namespaced", "versions": [version], "names": {"plural": plural, "kind": kind}}
-        approval = {"api-approved.kubernetes.io": "https://example.com/test"}
-        body = {"metadata": {"name": f"{plural}.{GROUP}", "annotations": approval}, "spec": spec}
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        assert kube_server.request("POST", path, body).status_code in {201, 409}
-        listed = f"/apis/{GROUP}/v1/{plural}"
-        wait_until(lambda where=listed: kube_server.request("GET", where).ok, f"{plural} is served")  # type: ignore[misc]  # bound now
-    yield
-    for plural in ("gateways", "httproutes"):
-        kube_server.request("DELETE", f"/apis/{GROUP}/v1/namespaces/{kube_namespace}/{plural}")
+    """Install the kinds of the Gateway API."""
+    with installed_gateway_api(kube_server, kube_namespace):
+        yield
 
 
 @pytest.mark.usefixtures("gateway_api")

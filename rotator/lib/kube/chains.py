@@ -7,6 +7,7 @@ both of them state; only where they do not state the same one is the key loaded.
 from __future__ import annotations
 
 import hashlib
+import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from functools import lru_cache
@@ -18,6 +19,9 @@ from rotator.lib.kube.alike import parse
 from rotator.lib.kube.der import BITS, INTEGER, OCTETS, RSA, SEQUENCE, element, made
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_LINES = re.compile(rb"\r?\n(?:[A-Za-z0-9+/]{64}\r?\n)*[A-Za-z0-9+/=]{1,64}\r?\n")
+"""What RFC 7468, 3 has writers write."""
+
 _REMEMBERED = 256
 """Rests of chains that are remembered: a cluster has a handful of intermediates."""
 
@@ -48,8 +52,11 @@ def _der_of(block: bytes) -> bytes:
     Raises:
         PemError: there is more in it.
     """
+    text = block[len(_BEGIN) : -len(_END)].translate(None, b"\r\n")
+    if len(text) % 4 or not _LINES.fullmatch(block, len(_BEGIN), len(block) - len(_END)):
+        raise PemError("not the plain form")
     try:
-        return a2b_base64(block[len(_BEGIN) : -len(_END)].translate(None, b"\r\n"), strict_mode=True)
+        return a2b_base64(text, strict_mode=True)
     except Base64Error as error:
         raise PemError("not the plain form") from error
 

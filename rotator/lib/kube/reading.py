@@ -32,12 +32,14 @@ class Reader:
         namespace: the scope; `EVERYWHERE` is all namespaces at once.
         each: the namespaces to try one by one where all at once are refused.
         denied: what was refused so far.
+        absent: kinds of an API that is not installed.
     """
 
     cluster: Cluster
     namespace: str = EVERYWHERE
     each: Sequence[str] = ()
     denied: list[Denied] = field(default_factory=list)
+    absent: list[Resource] = field(default_factory=list)
 
     def pages(
         self,
@@ -76,6 +78,7 @@ class Reader:
         except KubeError as error:
             if error.status == 403:
                 return Denied(resource, namespace, str(error))
-            if error.status != 404:  # the API of a group that is not installed
+            if error.status != 404:
                 raise
+            self.absent.append(resource)
         return None

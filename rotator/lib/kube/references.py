@@ -145,6 +145,8 @@ def _add_grants(look: Reader, takings: Takings) -> None:
     refused = len(look.denied)
     grants = list(look.all(REFERENCE_GRANTS, ReferenceGrant))
     denied = {each.namespace for each in look.denied[refused:]}
+    if REFERENCE_GRANTS in look.absent:
+        return
     if not denied:
         takings.granted.read(look.namespace, grants)
     elif look.each:
