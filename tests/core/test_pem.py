@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from rotator.core.pem import (
     chain_pem,
     key_facts,
     key_matches,
+    key_spki,
     parse_certificate,
     read_certificates,
     read_chain,
@@ -166,6 +168,22 @@ def test_a_flipped_byte_never_escapes(position: int, flip: int) -> None:
     assert certificate.fingerprint != BUNDLE.chain.leaf.fingerprint
 
 
+@pytest.mark.parametrize("extra", [b"", bytes.fromhex("30050c03616263")], ids=["alone", "with-trust"])
+def test_a_trusted_certificate_of_openssl_is_read_without_its_trust(extra: bytes) -> None:
+    """Shows that what OpenSSL writes behind a certificate, to say what it is trusted for, is passed over."""
+    body = base64.encodebytes(ROOT.certificate.der + extra)
+    text = b"-----BEGIN TRUSTED CERTIFICATE-----\n" + body + b"-----END TRUSTED CERTIFICATE-----\n"
+    assert read_certificates(text) == (ROOT.certificate,)
+
+
+@pytest.mark.parametrize("body", [b"", b"M", b"MIE=", b"MIH/", b"!!!!"])
+def test_half_a_trusted_certificate_is_a_pem_error(body: bytes) -> None:
+    """Shows that one of a few bytes, or of none, is damaged and no more."""
+    text = b"-----BEGIN TRUSTED CERTIFICATE-----\n" + body + b"\n-----END TRUSTED CERTIFICATE-----\n"
+    with pytest.raises(PemError):
+        read_certificates(text)
+
+
 # ---------------------------------------------------------------- keys
 
 
@@ -217,6 +235,14 @@ def test_key_facts_say_whether_the_key_belongs_to_the_leaf() -> None:
     assert key_facts(chain, b"-----BEGIN PRIVATE KEY-----").matches is False
     assert key_facts(None, BUNDLE.key).matches is None
     assert key_facts(chain, None).spki == ""
+
+
+def test_whose_a_key_is_can_be_told_from_der_too() -> None:
+    """Shows that PEM and DER of one key have one public part, with and without RSA's self-test."""
+    for spec in (KeySpec(), KeySpec("rsa", 2048)):
+        key = new_key(spec)
+        der = load_pem_private_key(key, None).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        assert key_spki(key) == key_spki(der) == key_spki(der, check=False)
 
 
 def test_a_key_matches_no_leaf_whose_key_cannot_be_read() -> None:
