@@ -18,6 +18,7 @@ import pytest
 
 from rotator.core.model import Chain, Endpoint, Sighting, SightingState
 from rotator.lib.tls import WorkerEnded, probe
+from rotator.lib.tls.feed import ReadAhead
 from rotator.lib.tls.parcel import Packer, Unpacker
 from tests.lib.tls_peers import counted, dialogue, once, peer, server_context, silent, tls
 from tests.pki import Authority
@@ -133,6 +134,18 @@ class TestReading:
         twice = [Endpoint("127.0.0.1", refused), Endpoint("127.0.0.2", refused)] * 2
 
         assert len(list(probe(iter(twice)))) == 2
+
+    def test_whoever_waits_for_more_gets_it(self) -> None:
+        """However little is taken at a time, nothing is lost and nobody waits for what is there."""
+        endpoints = [Endpoint("h", port) for port in range(1, 1001)]
+        for most, ahead in ((4, 8), (8, 8), (1, 2), (3, 64)):
+            feed = ReadAhead(iter(endpoints), lambda: None, ahead)
+            taken: list[Endpoint] = []
+            while not feed.ended:
+                feed.wait()
+                taken += feed.take(most)
+
+            assert taken == endpoints
 
     def test_closing_early_stops_reading(self, refused: int) -> None:
         """A caller who has seen enough leaves no thread behind that reads on."""

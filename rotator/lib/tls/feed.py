@@ -107,6 +107,7 @@ class ReadAhead:
 
     def wait(self) -> None:
         with self._changed:
+            self._hungry = not self._read
             self._changed.wait_for(lambda: self._read or self._exhausted or self._closed)
 
     def close(self) -> None:
