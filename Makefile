@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 WORKERS ?= 3
 
-.PHONY: run test check check-style check-types check-contracts check-tests servers lock docs clean
+.PHONY: run test check check-style check-types check-contracts check-tests servers bench lock docs clean
 
 # Installing prints to standard error; standard output is the product's alone.
 .venv/.ready: pyproject.toml requirements-dev.lock
@@ -42,6 +42,10 @@ test: .venv/.ready servers
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@$(PY) -m pytest -n $(WORKERS) --dist worksteal
+
+# What it costs, into benchmarks/results.json; `make bench ARGS="scan --long"` chooses, and adds what takes minutes.
+bench: .venv/.ready servers
+	@$(PY) -m benchmarks.run $(ARGS)
 
 # Pins with hashes and without a registry address.
 lock: .venv/.ready
