@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from rotator.lib.kube.objects import Metadata
-from rotator.lib.kube.owners import SIGNS, is_trigger, owner_of, writers
+from rotator.lib.kube.owners import SIGNS, is_trigger, owner_of, rivals_of, triggered, writers
 
 
 def metadata(**fields: Any) -> Metadata:
@@ -151,3 +151,49 @@ def test_every_sign_fills_its_remedy(sign: Any) -> None:
 def test_triggers(annotations: dict[str, str], expected: bool) -> None:
     """An Ingress asks cert-manager for its certificates by one of three annotations."""
     assert is_trigger(metadata(annotations=annotations)) is expected
+
+
+CERT_MANAGER = {"annotations": {"cert-manager.io/certificate-name": "shop"}}
+PULLED = {"ownerReferences": [reference("ExternalSecret", "pull")]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "owner", "rivals"),
+    [
+        ({}, None, []),
+        (CERT_MANAGER, "cert-manager", []),
+        ({**CERT_MANAGER, "ownerReferences": [reference("Certificate", "shop")]}, "cert-manager", []),
+        ({**CERT_MANAGER, **PULLED}, "external-secrets", ["cert-manager"]),
+        ({**CERT_MANAGER, "managedFields": written_by("cert-manager-certificates-issuing")}, "cert-manager", []),
+        ({**CERT_MANAGER, "managedFields": written_by("kubectl-create")}, "cert-manager", []),
+        (
+            {"managedFields": written_by("cert-manager-certificates-issuing", "external-secrets")},
+            "cert-manager", ["external-secrets"],
+        ),
+        ({"managedFields": written_by("edge-operator", "site-operator")}, "field-manager", ["field-manager"]),
+        ({"ownerReferences": [reference("Widget", "edge")], "managedFields": written_by("widgets")}, "controller", []),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm", "argocd.argoproj.io/instance": "shop"}}, "argocd", []),
+        (
+            {"annotations": {"replicator.v1.mittwald.de/replicate-from": "certs/shop",
+                             "cert-manager.io/certificate-name": "shop"}},
+            "cert-manager", [],
+        ),
+    ],
+)  # fmt: skip
+def test_rivals(fields: dict[str, Any], owner: str | None, rivals: list[str]) -> None:
+    """Two that write contents by themselves are rivals; what only deploys manifests, or is one by two signs, is not."""
+    found = metadata(**fields)
+    first = owner_of(found)
+    assert (first.kind if first else None) == owner
+    assert [each.kind for each in rivals_of(found, first)] == rivals
+
+
+def test_two_ingresses_that_ask_for_one_certificate_are_rivals() -> None:
+    """cert-manager's Certificate belongs to one of them; the other never gets its hosts into it."""
+    found = metadata(**CERT_MANAGER)
+    asked = [triggered(found, f"Ingress shop/{name}") for name in ("one", "two")]
+    assert rivals_of(found, owner_of(found), asked[:1]) == ()
+    assert [each.name for each in rivals_of(found, owner_of(found), asked)] == ["Ingress shop/two"]
+    assert [each.kind for each in rivals_of(metadata(**PULLED), owner_of(metadata(**PULLED)), asked[:1])] == [
+        "cert-manager"
+    ]

@@ -199,23 +199,28 @@ def _from_volumes(pod: Pod) -> Iterator[Taken]:
         for source in sources:
             keys = frozenset(item.key for item in source.items) if source.items else None
             mounts = [(c, m) for c in containers for m in c.volume_mounts or () if m.name == volume.name]
-            stuck = next(filter(None, (_stuck(c, m, source, len(sources) == 1) for c, m in mounts)), "")
+            stuck = next(filter(None, (_stuck(c, m, source, sources) for c, m in mounts)), "")
             words = (source.secret, volume.name, *(mount.mount_path for _, mount in mounts))
             yield source.secret, keys, stuck, not source.optional and _is_certificate(keys, words)
 
 
-def _stuck(container: Container, mount: VolumeMount, source: SecretVolume, alone: bool) -> str:
+def _stuck(container: Container, mount: VolumeMount, source: SecretVolume, sources: Sequence[SecretVolume]) -> str:
     path = mount.sub_path or mount.sub_path_expr
-    if not path or not _reaches(path, source, alone):
+    if not path or not _reaches(path, source, sources):
         return ""
     return f"container {container.name} mounts {path} with subPath, which is never updated"
 
 
-def _reaches(path: str, source: SecretVolume, alone: bool) -> bool:
-    """Whether a path in a volume comes from this Secret; where several are in it, by the looks of its name."""
-    if source.items:
-        return any(item.path == path or item.path.startswith(f"{path}/") for item in source.items)
-    return alone or _looks_like_certificate(path)
+def _reaches(path: str, source: SecretVolume, sources: Sequence[SecretVolume]) -> bool:
+    """Whether a path in a volume comes from this Secret; where several are in it, by their items, else by its looks."""
+    naming = [each for each in sources if _names(each, path)]
+    if naming or source.items:
+        return source in naming
+    return len(sources) == 1 or _looks_like_certificate(path)
+
+
+def _names(source: SecretVolume, path: str) -> bool:
+    return any(item.path == path or item.path.startswith(f"{path}/") for item in source.items or ())
 
 
 def _from_environments(pod: Pod) -> Iterator[Taken]:
