@@ -277,7 +277,7 @@ def _served(wanted: Sequence[Wanted], observations: Iterable[Observation], world
 def _as_sighting(endpoint: Endpoint, observation: Observation) -> Sighting:
     return Sighting(
         endpoint,
-        observation.location.address.rpartition("@")[2],
+        observation.address,
         SightingState.SERVED,
         observation.chain.fingerprint if observation.chain else "",
         observation.chain,

@@ -87,8 +87,7 @@ def unseen_of(observation: Observation) -> Unseen:
     """Place and problem; where the problem begins with a name of the place, it is not said twice."""
     assert observation.problem is not None
     where, message = place_of(observation), observation.problem.message
-    address = observation.location.address.rpartition("@")[2]
-    for name in (where, place_of(observation, short=True), f"{observation.endpoint} at {address}"):
+    for name in (where, place_of(observation, short=True), f"{observation.endpoint} at {observation.address}"):
         if message.startswith(f"{name}: "):
             return Unseen(where, message.removeprefix(f"{name}: "))
     return Unseen(where, message)

@@ -132,8 +132,7 @@ def place_of(observation: Observation, *, short: bool = False) -> str:
     endpoint, location = observation.endpoint, observation.location
     if endpoint is None:
         return location.address if short else str(location)
-    address = location.address.rpartition("@")[2]
-    return f"{endpoint} at {address}" if address not in {endpoint.host, location.address} else str(endpoint)
+    return f"{endpoint} at {observation.address}" if observation.address not in {endpoint.host, ""} else str(endpoint)
 
 
 def service_of(observation: Observation) -> str:

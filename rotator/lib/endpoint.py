@@ -102,14 +102,6 @@ def is_range(text: str) -> bool:
     return match["bracketed"] is not None or bool(re.fullmatch(r"[0-9.]+", match["host"]))
 
 
-def written(endpoint: Endpoint) -> str:
-    """The word that `parse_endpoint` reads as this endpoint."""
-    scheme = endpoint.starttls or ("tls" if endpoint.port in AT_HOME else "")
-    name = f"{endpoint.server_name}@" if endpoint.server_name else ""
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    return f"{scheme}{'://' if scheme else ''}{name}{host}:{endpoint.port}"
-
-
 def is_dns_name(text: str) -> bool:
     """Whether it can be looked up: labels of letters, digits, `-` and `_`, at most 253 characters (RFC 1035, 2.3.4)."""
     name = text.rstrip(".")

@@ -104,8 +104,7 @@ def _consumer(one: Consumer) -> Object:
 
 
 def _addresses(one: Observation) -> tuple[str, ...]:
-    address = one.location.address.rpartition("@")[2] if one.endpoint and "@" in one.location.address else ""
-    return (address,) if address else ()
+    return (one.address,) if one.address else ()
 
 
 def _excused(one: Excused) -> Object:

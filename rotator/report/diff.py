@@ -147,7 +147,7 @@ def _missing(old: _Scan, new: _Scan) -> tuple[tuple[Place, ...], tuple[Place, ..
     for identity, place in old.places.items():
         if identity not in new.places:
             system, address = identity
-            names = (place.name, system, f"{system}:{address}", address.rpartition("@")[0])
+            names = (place.name, place.name.partition(" at ")[0], system, f"{system}:{address}")
             (unclear if whole_source or any(name in new.unseen for name in names) else gone).append(place)
     return tuple(gone), tuple(unclear)
 
@@ -210,8 +210,8 @@ def _text(of: Mapping[str, object], key: str) -> str:
 
 def _place(one: Mapping[str, object]) -> Place:
     identity, name = _identity(one), _text(one, "place")
-    address = identity[1].rpartition("@")[2]
-    if one.get("kind") == "served" and "@" in identity[1] and not name.removeprefix("[").startswith(address):
+    address = identity[1].removeprefix(f"{name}@")
+    if one.get("kind") == "served" and address != identity[1] and f"@{address}:" not in f"@{name}".replace("//", "@"):
         name = f"{name} at {address}"
     certificate = one.get("certificate")
     return Place(identity, name, _held(certificate) if isinstance(certificate, Mapping) else Held())

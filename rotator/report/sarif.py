@@ -135,7 +135,7 @@ def _results(kept: Iterable[_Result], index: Mapping[str, int], root: str) -> It
 
 
 def _identity(finding: Finding, seen: Observation) -> str:
-    """What is the same as long as the finding is, across renewals, and behind whatever address a name leads to today."""
+    """What stays the same as long as the finding does: across renewals, and whatever address a name leads to today."""
     place = str(seen.endpoint or finding.location)
     text = f"{finding.rule}|{place}|{finding.about}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -37,7 +37,7 @@ def test_endpoints_in_every_form() -> None:
         "shop.example.com:8443",
         "smtp://mail.example.com:25",
         "[2001:db8::1]:443",
-        "192.0.2.1:443 (shop.example.com)",
+        "shop.example.com@192.0.2.1:443",
         "192.0.2.1:443",
         "192.0.2.2:443",
         "192.0.2.9:443",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rotator.core.model import Endpoint
 from rotator.core.model.places import PORTS
-from rotator.lib.endpoint import DIRECT, count, expand, is_range, parse_endpoint, written
+from rotator.lib.endpoint import DIRECT, count, expand, is_range, parse_endpoint
 from rotator.lib.starttls import DIALOGUES
 
 
@@ -210,7 +210,7 @@ class TestRanges:
     )
     def test_a_word_stands_for_these(self, text: str, endpoints: list[str]) -> None:
         """Each address with each port, address by address; network and broadcast of an IPv4 range left out."""
-        assert [written(endpoint) for endpoint in expand(text)] == endpoints
+        assert [str(endpoint) for endpoint in expand(text)] == endpoints
         assert count(text) == len(endpoints)
 
     @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ names = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{1,5}){0,2}", ful
 def test_what_is_written_can_be_read_again(starttls: str, host: str, port: int, name: str) -> None:
     """Shows that the word for any endpoint reads back as the same endpoint, whatever its port and protocol."""
     endpoint = Endpoint(host, port, "" if name == host else name, starttls)
-    word = written(endpoint)
+    word = str(endpoint)
     assert parse_endpoint(word) == endpoint
     assert list(expand(word)) == [endpoint]
     assert count(word) == 1

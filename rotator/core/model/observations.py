@@ -123,6 +123,12 @@ class Observation:
     consumers: tuple[Consumer, ...] = ()
     rivals: tuple[Owner, ...] = ()
 
+    @property
+    def address(self) -> str:
+        """The address that an endpoint was looked at by; empty for what is stored, and where its name led nowhere."""
+        before, at = f"{self.endpoint}@", self.location.address
+        return at.removeprefix(before) if self.endpoint and at.startswith(before) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

@@ -53,11 +53,12 @@ class Endpoint:
     starttls: str = ""
 
     def __str__(self) -> str:
+        """The word that people write for it, and that reads back as the same endpoint."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         scheme = self.starttls or ("tls" if self.port in AT_HOME else "")
         scheme = f"{scheme}://" if scheme else ""
-        sni = f" ({self.server_name})" if self.server_name and self.server_name != self.host else ""
-        return f"{scheme}{host}:{self.port}{sni}"
+        name = f"{self.server_name}@" if self.server_name and self.server_name != self.host else ""
+        return f"{scheme}{name}{host}:{self.port}"
 
 
 class SightingState(StrEnum):
