@@ -13,7 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from rotator.config.model import File
-from rotator.core.model import Mode
+from rotator.core.model import Mode, Observation
+from rotator.errors import SourceError
 from rotator.lib.kube.workloads import RESTARTED_AT
 from tests.lib.kube_builders import authority, issue, put_secret, source, target, tls_data
 from tests.servers.kube import MERGE_PATCH, READER, WRITER, KubeServer
@@ -265,6 +266,29 @@ def test_the_readers_rights_are_enough(kube_server: KubeServer, kube_namespace: 
     calls = kube_server.audit(user="reader", namespace=kube_namespace)[before:]
     assert {call["objectRef"]["resource"] for call in calls} >= {"secrets", "ingresses", "pods", "namespaces"}
     assert all(call["responseStatus"]["code"] != 403 for call in calls)
+
+
+def test_an_audit_brings_its_rights(kube_server: KubeServer, kube_namespace: str, tmp_path: Path) -> None:
+    """A source that looks at everything gets the right to list ConfigMaps and grants there; nothing else is added."""
+    asked = {"kubernetes": {"namespaces": [kube_namespace], "everything": True}}
+    plain = {"kubernetes": {"namespaces": [kube_namespace]}}
+    (role,) = of_kind(render({"config": {"sources": {"cluster": asked}}}, tmp_path), "Role", "-reader")
+    (before,) = of_kind(render({"config": {"sources": {"cluster": plain}}}, tmp_path), "Role", "-reader")
+    more = [rule for rule in role["rules"] if rule not in before["rules"]]
+    assert [rule["resources"] for rule in more] == [["configmaps"], ["referencegrants"]]
+    assert {tuple(rule["verbs"]) for rule in role["rules"]} <= {("get", "list"), ("get",)}
+    put_secret(kube_server, kube_namespace, "shop-tls", tls_data(issue(authority())))
+    kube_server.grant(kube_namespace, "reader", role["rules"])
+    found: list[Observation] = []
+    with pytest.raises(SourceError) as raised:
+        found.extend(source(kube_server, kube_namespace, token=READER, everything=True).observe())
+    assert [each.labels["name"] for each in found] == ["shop-tls"]
+    # The rest is cluster-wide: what the API server itself trusts.
+    assert kube_namespace not in str(raised.value)
+    cluster_wide = {"rbac": {"clusterWide": True}, "config": {"sources": {"cluster": asked}}}
+    (role,) = of_kind(render(cluster_wide, tmp_path), "ClusterRole")
+    allowed = {resource for rule in role["rules"] for resource in rule["resources"]}
+    assert {"configmaps", "referencegrants", "apiservices", "customresourcedefinitions"} <= allowed
 
 
 def test_the_writers_rights_are_enough(kube_server: KubeServer, kube_namespace: str, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 {{/*
 What rotator may read and write, worked out of the values once; the templates only print it.
 YAML: read (namespaces whose Secrets are listed), look (namespaces whose Ingresses, Services and pods are listed),
-write (namespace → {secrets, workloads: plural → names}), all (a source wants every namespace).
+write (namespace → {secrets, workloads: plural → names}), all (a source wants every namespace), also (what the sources
+look at beside TLS Secrets).
 */}}
 {{- define "rotator.rights" -}}
 {{- $config := .Values.config -}}
 {{- $read := .Values.namespaces -}}
 {{- $all := false -}}
+{{- $also := list -}}
 {{- range $name, $source := $config.sources -}}
   {{- $kubernetes := dig "kubernetes" "" $source -}}
   {{- if kindIs "map" $kubernetes -}}
@@ -14,6 +16,10 @@ write (namespace → {secrets, workloads: plural → names}), all (a source want
       {{- $read = concat $read $kubernetes.namespaces -}}
     {{- else if eq (toString $kubernetes.namespaces) "all" -}}
       {{- $all = true -}}
+    {{- end -}}
+    {{- $also = concat $also (default list $kubernetes.also) -}}
+    {{- if $kubernetes.everything -}}
+      {{- $also = concat $also (list "config-maps" "consumers") -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
@@ -48,7 +54,7 @@ write (namespace → {secrets, workloads: plural → names}), all (a source want
   {{- end -}}
 {{- end -}}
 {{- $look := concat $read (keys $write) | uniq | sortAlpha -}}
-{{- dict "read" $read "look" $look "write" $write "all" $all | toYaml -}}
+{{- dict "read" $read "look" $look "write" $write "all" $all "also" $also | toYaml -}}
 {{- end -}}
 
 {{/* Whether anything in the config says `rotate`. */}}
@@ -75,6 +81,22 @@ write (namespace → {secrets, workloads: plural → names}), all (a source want
   {{- fail (printf "%q is no workload; write Deployment/name, StatefulSet/name or DaemonSet/name" .workload) -}}
 {{- end -}}
 {{- include "rotator.allow" (dict "write" .write "namespace" .namespace "plural" (get $plurals (first $parts)) "name" (last $parts)) -}}
+{{- end -}}
+
+{{/* The rules for what the sources look at beside TLS Secrets; nothing where that is not wanted. */}}
+{{- define "rotator.alsoRules" -}}
+{{- if has "config-maps" .also }}
+# CA bundles.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list]
+{{- end }}
+{{- if has "consumers" .also }}
+# Whether a Gateway may take a Secret of another namespace.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [referencegrants]
+  verbs: [get, list]
+{{- end }}
 {{- end -}}
 
 {{/* The rules that find out which endpoints serve a Secret. */}}
