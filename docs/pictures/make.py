@@ -66,6 +66,9 @@ FRAME = """\
 </svg>
 """
 
+SCANNED = ("catalog", "uploads", "search", "sessions")
+"""Services that the README scans: fine, renewed and never reloaded, expired, issued for another name."""
+
 _NAMESPACE = 'hostname web1; ip link set lo up; mount -t tmpfs tmpfs /srv; cd /srv; exec "$@"'
 
 
@@ -100,6 +103,12 @@ def _of_scan() -> None:
     with Fleet(demo.services):
         argv = [str(rotator), "scan", "--config", str(demo.config), "--output", "html", "--fail-on", "none"]
         page = subprocess.run(argv, check=True, stdout=subprocess.PIPE, timeout=120).stdout
+        chosen = [service for service in demo.services if service.name in SCANNED]
+        targets = [f"{service.host}@127.0.0.1:{service.port}" for service in chosen]
+        argv = [str(rotator), "scan", *targets, "fleet/services/uploads", "--ca", "fleet/ca/root.crt"]
+        wide = {**os.environ, "COLUMNS": "100"}
+        text = subprocess.run(argv, check=False, stdout=subprocess.PIPE, timeout=120, text=True, env=wide).stdout
+    (HERE / "scan.txt").write_text(f"{text.strip()}\n", encoding="utf-8")
     Path("scan.html").write_bytes(page)
     _photograph(Path("scan.html").resolve().as_uri(), HERE / "scan.png", AUDIT_SIZE)
 

@@ -24,11 +24,13 @@ from rotator import metrics
 from rotator.cli import ending
 from rotator.cli.main import app
 from rotator.cli.verb import Deed
+from rotator.config.baseline import ExemptionEntry
 from rotator.config.entries import SHARED
-from rotator.config.model import Adoption, Declared, File, Heartbeat, Limits, Log, State, Web
+from rotator.config.model import Adoption, Declared, File, Heartbeat, Limits, Log, Revocation, Scan, State, Web
 from rotator.core import cases, notices, policy, reasons, standing, validate
-from rotator.core.findings import RULES
 from rotator.core.model import NoticeKind
+from rotator.core.rules.catalogue import RULES
+from rotator.core.rules.rule import Rule
 from rotator.plugins import Group as PluginGroup
 from rotator.plugins import kinds, settings_class
 from rotator.settings import show_duration
@@ -91,6 +93,9 @@ def config_page() -> str:
             if SHARED[group].model_fields
         ),
         _section("alerts.heartbeat", Heartbeat),
+        _section("scan", Scan),
+        _section("scan.revocation", Revocation),
+        _section("A line of `accepted` in a baseline file", ExemptionEntry),
         _section("web", Web),
         _section("log", Log),
     ]
@@ -222,13 +227,31 @@ def findings_page() -> str:
     """The rules of `rotator scan`."""
     parts = [
         "# Findings of `rotator scan`\n\nA rule's id never changes its meaning. `--fail-on` compares with the severity "
-        "of what was found, which may be less than the worst that is named here."
+        "of what was found, which may be less than the worst that is named here. On the command line a rule is called "
+        "by its id or its name: `--only expired,RT002`, `--ignore wildcard`."
     ]
-    for rule in RULES.values():
-        parts.append(
-            f"## {rule.id} {rule.name}\n\n{rule.cause} At worst: {rule.severity}.\n\nWhat to do: {rule.remedy}."
-        )
+    rows = [
+        f"| [{rule.id}](findings/{rule.id}.md) | {rule.name} | {rule.severity} | {rule.cause} |" for rule in _rules()
+    ]
+    parts.append("\n".join(["| id | name | at worst | what it means |", "| --- | --- | --- | --- |", *rows]))
     return _joined(parts)
+
+
+def _rules() -> tuple[Rule, ...]:
+    return tuple(RULES.values())
+
+
+def rule_page(rule: Rule) -> str:
+    """One rule: what it means, what to do, and on what it stands."""
+    parts = [
+        f"# {rule.id} {rule.name}\n\n{rule.cause}",
+        f"At worst: **{rule.severity}**; `scan: {{severities: {{{rule.id}: info}}}}` weighs it otherwise.",
+        f"**What to do**: {rule.remedy}.",
+        rule.notes,
+        f"Source: {rule.source}." + (f" Weakness: CWE-{rule.cwe}." if rule.cwe else ""),
+        "[All rules](../findings.md)",
+    ]
+    return _joined([part for part in parts if part])
 
 
 # ---------------------------------------------------------------- the command line
@@ -309,6 +332,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
 def pages() -> dict[Path, str]:
     """Every generated page with what it is to say, and every how-to page with its tables made anew."""
     made = {HERE / name: HEADER + page() for name, page in PAGES.items()}
+    made |= {HERE / "findings" / f"{rule.id}.md": HEADER + rule_page(rule) for rule in _rules()}
     for path in sorted((DOCS / "how-to").rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if _REGION.search(text):
@@ -332,6 +356,7 @@ def main() -> int:
     for path, text in behind.items():
         sys.stdout.write(f"{path.relative_to(DOCS.parent)}{' is out of date' if check else ''}\n")
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     return 1 if check and behind else 0
 

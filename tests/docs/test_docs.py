@@ -94,6 +94,7 @@ def test_the_index_lists_every_page() -> None:
     """Shows that every page but the decisions can be found from the index."""
     listed = {(DOCS / link.partition("#")[0]).resolve() for link in links(DOCS / "README.md")}
     listed |= {(DOCS / "runbooks" / link).resolve() for link in links(DOCS / "runbooks" / "README.md")}
+    listed |= {(DOCS / "reference" / link).resolve() for link in links(DOCS / "reference" / "findings.md")}
     missing = {page for page in DOCS.rglob("*.md") if page.parent.name != "decisions"} - listed
     assert {name_of(page) for page in missing} == {"docs/README.md"}
 
@@ -215,8 +216,9 @@ def test_the_readme_tells_the_story_of_this_very_demo() -> None:
 
 
 def test_the_readme_shows_what_the_demo_has_printed() -> None:
-    """Shows that every line of output in the README is one of the captured run; `docs/pictures/make.py` captures it."""
-    printed = set((DOCS / "pictures" / "demo.txt").read_text(encoding="utf-8").splitlines())
+    """Shows that every line of output in the README is one of the captured runs; `docs/pictures/make.py` makes them."""
+    captured = [(DOCS / "pictures" / name).read_text(encoding="utf-8") for name in ("demo.txt", "scan.txt")]
+    printed = {line for text in captured for line in text.splitlines()}
     shown = [line for block in blocks(README, "text") for line in block.text.splitlines() if line not in {"", "…"}]
     assert shown
     assert [line for line in shown if line not in printed] == []
