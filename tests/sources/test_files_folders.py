@@ -119,6 +119,16 @@ class TestFormats:
             "checked"
         }
 
+    def test_what_a_java_store_trusts_is_one_place(self, tmp_path: Path) -> None:
+        """Its trusted certificates are one bundle, as they are in a PEM file."""
+        (tmp_path / "trusted.jks").write_bytes((STORES / "trusted.jks").read_bytes())
+        (bundle,) = search(tmp_path)
+
+        assert bundle.use is Use.TRUST
+        assert bundle.location.address == str(tmp_path / "trusted.jks")
+        assert bundle.chain is not None
+        assert len(bundle.chain.certificates) == 2
+
     def test_trust_bundle(self, tmp_path: Path) -> None:
         """CA certificates alone are what something trusts; beside their key they are a CA's own."""
         (tmp_path / "bundle.pem").write_bytes(certificate_pem(ROOT.certificate) + certificate_pem(ISSUING.certificate))

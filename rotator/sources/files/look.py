@@ -30,6 +30,8 @@ log = logger(__name__)
 
 ANCHORS = "ca.crt"
 _PLAIN_NAME = ".crt"
+_TRUSTED = "trusted"
+"""What follows the path of a keystore where the certificates that it trusts are one place among others."""
 _NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 """What opening a link says that leads to nothing, or in a circle."""
 
@@ -125,6 +127,7 @@ class Look:
                 yield _unreadable(file.location, contents.remark)
             return
         self._files.add(file.text.identity)
+        contents = replace(contents, entries=_with_trust_as_one(contents.entries))
         for entry in contents.entries:
             yield self._observation(file, contents, entry)
         for reference in contents.references:
@@ -194,6 +197,16 @@ class Look:
         if folder not in self._anchors:
             self._anchors[folder] = _anchors(folder / ANCHORS)
         return self._anchors[folder]
+
+
+def _with_trust_as_one(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """What a keystore trusts is one place, like a bundle in PEM: a store of 144 roots is not 144 places."""
+    trusted = [entry for entry in entries if entry.use is Use.TRUST and not entry.problem and entry.key is None]
+    if len(trusted) < 2:
+        return entries
+    every = tuple(dict.fromkeys(certificate for entry in trusted for certificate in entry.certificates))
+    others = tuple(entry for entry in entries if entry not in trusted)
+    return (*others, replace(trusted[0], alias=_TRUSTED if others else "", certificates=every))
 
 
 def _contents(text: Text, passwords: tuple[str, ...]) -> Contents:
