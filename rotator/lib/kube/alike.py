@@ -13,14 +13,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from rotator.core.model import Certificate
 from rotator.core.pem import parse_certificate
-from rotator.lib.kube.der import INTEGER, OCTETS, RSA, SEQUENCE, element
-from rotator.lib.kube.plain import names_of, text_of, timestamps_of
+from rotator.lib.kube.der import INTEGER, OCTETS, SEQUENCE, element
+from rotator.lib.kube.plain import (
+    DATES,
+    Curve,
+    check_key,
+    dates_of,
+    is_signature,
+    key_id_of,
+    names_of,
+    own_part,
+    serial_of,
+    text_of,
+    timestamps_of,
+)
 
 _MOST_TEMPLATES = 512
 _EXTENSIONS = b"\xa3"
@@ -31,13 +39,6 @@ _TIMESTAMPS = bytes.fromhex("060a2b06010401d679020402")
 _OWN = (_NAMES, _KEY_ID, _TIMESTAMPS)
 """Extensions that each certificate has of its own: subjectAltName, subjectKeyIdentifier, embedded SCTs."""
 
-# Keys that can be written in one way only, up to where their own bytes begin: uncompressed points (RFC 5480, 2.2).
-_PLAIN_KEYS = (
-    bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107034200") + b"\x04",
-    bytes.fromhex("301006072a8648ce3d020106052b81040022036200") + b"\x04",
-    bytes.fromhex("300506032b6570032100"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class _Template:
@@ -45,7 +46,7 @@ class _Template:
 
     Attributes:
         certificate: the first of them.
-        key: the beginning of the SubjectPublicKeyInfo, and how long it is.
+        key: the beginning of the SubjectPublicKeyInfo; `key_size`: how long all of it is; `curve`: None for RSA.
         extensions: each one whole, or the identifier of one that is read anew.
         tail: the algorithm of the signature, behind what is signed.
     """
@@ -53,19 +54,9 @@ class _Template:
     certificate: Certificate
     key: bytes
     key_size: int
+    curve: Curve | None
     extensions: tuple[bytes, ...]
     tail: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """What a certificate has of its own."""
-
-    subject: str
-    spki: str
-    names: tuple[str, ...]
-    key_id: str
-    scts: int
 
 
 _templates: dict[bytes, list[_Template]] = {}
@@ -79,94 +70,91 @@ def parse(der: bytes) -> Certificate:
         PemError: as there.
     """
     try:
-        at, end = _signed(der)
-        head, at = _head(der, at, end)
+        serial, end = _signed(der)
+        head, after = _head(der, serial, end)
         for template in _templates.get(head, ()):
-            own = _own(der, at, end, template)
-            if own is not None:
-                return _filled(template.certificate, own, der)
-    except (ValueError, UnsupportedAlgorithm, IndexError):
+            found = _filled(template, der, serial, after, end) if der.startswith(template.tail, end) else None
+            if found is not None:
+                return found
+    except (ValueError, IndexError):
         return parse_certificate(der)
     certificate = parse_certificate(der)
-    _learn(certificate, head, at, end)
+    _learn(certificate, head, serial, after, end)
     return certificate
-
-
-def _filled(like: Certificate, own: _Own, der: bytes) -> Certificate:
-    """A certificate like another; the library reads its number and dates, and says whether all of it is sound."""
-    parsed = x509.load_der_x509_certificate(der)
-    key, serial = parsed.public_key(), parsed.serial_number
-    if serial <= 0 or own.subject == like.issuer:
-        raise ValueError("not plain")
-    return Certificate(
-        der=der,
-        fingerprint=hashlib.sha256(der).hexdigest(),
-        subject=own.subject,
-        issuer=like.issuer,
-        serial=serial,
-        not_before=parsed.not_valid_before_utc,
-        not_after=parsed.not_valid_after_utc,
-        names=own.names,
-        spki=own.spki,
-        key_algorithm=like.key_algorithm,
-        key_size=key.key_size if isinstance(key, RSAPublicKey) else like.key_size,
-        signature_hash=like.signature_hash,
-        is_ca=like.is_ca,
-        extended_key_usages=like.extended_key_usages,
-        embedded_scts=own.scts,
-        authority_key_id=like.authority_key_id,
-        subject_key_id=own.key_id,
-    )
 
 
 # ---------------------------------------------------------------- what is signed (RFC 5280, 4.1), part by part
 
 
 def _signed(der: bytes) -> tuple[int, int]:
+    """Where the serial number begins, and where what is signed ends."""
     at, end = element(der, 0, len(der), SEQUENCE)
-    return element(der, at, end, SEQUENCE)
-
-
-def _head(der: bytes, at: int, end: int) -> tuple[bytes, int]:
-    """The signature's algorithm and the issuer, and where the rest begins."""
+    if end != len(der):
+        raise ValueError("something follows")
+    at, end = element(der, at, end, SEQUENCE)
     if not der.startswith(_V3, at):
         raise ValueError("another version")
-    _, start = element(der, at + len(_V3), end, INTEGER)
-    _, at = element(der, start, end, SEQUENCE)
+    return at + len(_V3), end
+
+
+def _head(der: bytes, serial: int, end: int) -> tuple[bytes, int]:
+    """The signature's algorithm and the issuer, and where they end."""
+    _, start = element(der, serial, end, INTEGER)
+    _, after = element(der, start, end, SEQUENCE)
+    _, after = element(der, after, end, SEQUENCE)
+    return der[start:after], after
+
+
+def _filled(template: _Template, der: bytes, serial: int, at: int, end: int) -> Certificate | None:
+    """The certificate, with what it has of its own; None where it is not like the template.
+
+    Args:
+        serial: where its serial number is; `at`: where its issuer ends; `end`: where what is signed ends.
+    """
+    like, dates = template.certificate, at
     _, at = element(der, at, end, SEQUENCE)
-    return der[start:at], at
-
-
-def _own(der: bytes, at: int, end: int, template: _Template) -> _Own | None:
-    """What the certificate has of its own; None where it is not like the template."""
-    _, start = element(der, at, end, SEQUENCE)  # its dates
-    _, at = element(der, start, end, SEQUENCE)
-    subject, start, at = der[start:at], at, at + template.key_size
-    if not (der.startswith(template.key, start) and der.startswith(template.tail, end)):
+    _, start = element(der, at, end, SEQUENCE)
+    subject, at = text_of(der[at:start]), start + template.key_size
+    if not der.startswith(template.key, start):
         return None
     spki = der[start:at]
     at, last = element(der, *element(der, at, end, _EXTENSIONS), SEQUENCE)
-    names: tuple[str, ...] = ()
-    key_id, scts = "", 0
+    values: dict[bytes, bytes] = {}
     for extension in template.extensions:
-        if extension not in _OWN:
-            if not der.startswith(extension, at):
+        if extension in _OWN:
+            inside, at = element(der, at, last, SEQUENCE)
+            if not der.startswith(extension, inside):
                 return None
+            values[extension] = _value(der, inside + len(extension), at)
+        elif der.startswith(extension, at):
             at += len(extension)
-            continue
-        inside, at = element(der, at, last, SEQUENCE)
-        if not der.startswith(extension, inside):
-            return None
-        value = _value(der, inside + len(extension), at)
-        if extension == _NAMES:
-            names = names_of(value)
-        elif extension == _KEY_ID:
-            key_id = value[2:].hex() if value[:1] == OCTETS and value[1] == len(value) - 2 else _refuse()
         else:
-            scts = timestamps_of(value)
-    if not at == last == end:
+            return None
+    if not at == last == end or not is_signature(der[end + len(template.tail) :]):
         return None
-    return _Own(text_of(subject), hashlib.sha256(spki).hexdigest(), names, key_id, scts)
+    if subject == like.issuer:
+        raise ValueError("it may have signed itself")
+    check_key(spki[len(template.key) :], template.curve)
+    not_before, not_after = dates_of(der[dates : dates + DATES])
+    return Certificate(
+        der=der,
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        subject=subject,
+        issuer=like.issuer,
+        serial=serial_of(der, serial),
+        not_before=not_before,
+        not_after=not_after,
+        names=names_of(values[_NAMES]) if _NAMES in values else (),
+        spki=hashlib.sha256(spki).hexdigest(),
+        key_algorithm=like.key_algorithm,
+        key_size=like.key_size,
+        signature_hash=like.signature_hash,
+        is_ca=like.is_ca,
+        extended_key_usages=like.extended_key_usages,
+        embedded_scts=timestamps_of(values[_TIMESTAMPS]) if _TIMESTAMPS in values else 0,
+        authority_key_id=like.authority_key_id,
+        subject_key_id=key_id_of(values[_KEY_ID]) if _KEY_ID in values else "",
+    )
 
 
 def _value(der: bytes, at: int, end: int) -> bytes:
@@ -179,22 +167,17 @@ def _value(der: bytes, at: int, end: int) -> bytes:
     return der[start:after]
 
 
-def _refuse() -> str:
-    raise ValueError("another kind of key identifier")
-
-
 # ---------------------------------------------------------------- learning
 
 
-def _learn(certificate: Certificate, head: bytes, at: int, end: int) -> None:
+def _learn(certificate: Certificate, head: bytes, serial: int, after: int, end: int) -> None:
     """Keep a certificate as a template, if it gives the same one for itself."""
     der = certificate.der
     try:
-        template = _template(certificate, at, end)
-        own = _own(der, at, end, template)
-        if certificate.problems or own is None or _filled(certificate, own, der) != certificate:
+        template = _template(certificate, after, end)
+        if certificate.problems or _filled(template, der, serial, after, end) != certificate:
             return
-    except (ValueError, UnsupportedAlgorithm, IndexError):
+    except (ValueError, IndexError):
         return
     if sum(map(len, _templates.values())) >= _MOST_TEMPLATES:
         _templates.clear()
@@ -206,21 +189,9 @@ def _template(certificate: Certificate, at: int, end: int) -> _Template:
     _, at = element(der, at, end, SEQUENCE)
     _, start = element(der, at, end, SEQUENCE)
     inside, at = element(der, start, end, SEQUENCE)
+    begins, curve = own_part(der, inside, at)
     _, after = element(der, end, len(der), SEQUENCE)
-    beginning = der[start : _key_begins(der, inside, at)]
-    return _Template(certificate, beginning, at - start, tuple(_shape(der, at, end)), der[end:after])
-
-
-def _key_begins(der: bytes, at: int, end: int) -> int:
-    """Where the bytes of the key itself begin: the point, or the modulus with its first bit set."""
-    for plain in _PLAIN_KEYS:
-        if der.startswith(plain, at):
-            return at + len(plain)
-    if not der.startswith(RSA, at):
-        raise ValueError("a key that may be written in several ways")
-    start, _ = element(der, at + len(RSA), end, b"\x03")
-    start, _ = element(der, *element(der, start + 1, end, SEQUENCE), INTEGER)
-    return start
+    return _Template(certificate, der[start:begins], at - start, curve, tuple(_shape(der, at, end)), der[end:after])
 
 
 def _shape(der: bytes, at: int, end: int) -> Sequence[bytes]:

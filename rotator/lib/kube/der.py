@@ -15,6 +15,8 @@ def element(der: bytes, at: int, end: int, tag: bytes) -> tuple[int, int]:
     if size > 0x7F:
         start += size & 0x7F
         size = int.from_bytes(der[at + 2 : start], "big")
+        if size < 0x80 or der[at + 2] == 0:
+            raise ValueError("a length in more octets than it takes")
     if start + size > end:
         raise ValueError("cut off")
     return start, start + size
