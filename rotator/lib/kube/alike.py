@@ -114,9 +114,9 @@ def _filled(template: _Template, der: bytes, serial: int, at: int, end: int) -> 
     like, dates = template.certificate, at
     _, at = element(der, at, end, SEQUENCE)
     _, start = element(der, at, end, SEQUENCE)
-    subject, at = text_of(der[at:start]), start + template.key_size
     if not der.startswith(template.key, start):
         return None
+    named, at = der[at:start], start + template.key_size
     spki = der[start:at]
     at, last = element(der, *element(der, at, end, _EXTENSIONS), SEQUENCE)
     values: dict[bytes, bytes] = {}
@@ -132,6 +132,7 @@ def _filled(template: _Template, der: bytes, serial: int, at: int, end: int) -> 
             return None
     if not at == last == end or not is_signature(der[end + len(template.tail) :]):
         return None
+    subject = text_of(named)
     if subject == like.issuer:
         raise ValueError("it may have signed itself")
     check_key(spki[len(template.key) :], template.curve)
