@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rotator.audit.auditor import Auditor
 from rotator.audit.lookups import Lookups
@@ -12,7 +13,9 @@ from rotator.audit.whole import is_unseen, unseen_of
 from rotator.core.audit import Line, Summary, Unseen
 from rotator.core.model import Observation, Severity
 from rotator.errors import SourceError
-from rotator.ports import Source
+
+if TYPE_CHECKING:
+    from rotator.ports import Source
 
 
 def observed(sources: Iterable[Source]) -> Iterator[Observation | Unseen]:

@@ -18,10 +18,9 @@ from rotator.core.model import (
     Location,
     Observation,
     Plan,
-    Problem,
     ProblemKind,
-    Sighting,
 )
+from rotator.core.served import observation_of
 
 
 def audit_of(inventory: Inventory, auditor: Auditor, plan: Plan | None = None, lookups: Lookups | None = None) -> Audit:
@@ -120,17 +119,4 @@ def _beyond_sources(inventory: Inventory) -> Iterator[Observation]:
         for endpoint, sightings in facts.served.items():
             if endpoint not in endpoints:
                 endpoints.add(endpoint)
-                yield from (_as_observation(sighting) for sighting in sightings)
-
-
-def _as_observation(sighting: Sighting) -> Observation:
-    chain: Chain | None = sighting.chain
-    problem = None
-    if chain is None:
-        why = f"{sighting.state}: {sighting.detail}" if sighting.detail else str(sighting.state)
-        problem = Problem(ProblemKind.UNSEEN, why)
-    endpoint = sighting.endpoint
-    address = f"{endpoint}@{sighting.address}" if sighting.address else str(endpoint)
-    return Observation(
-        Location("tls", address), chain=chain, problem=problem, endpoint=endpoint, handshake=sighting.handshake
-    )
+                yield from (observation_of(sighting) for sighting in sightings)

@@ -108,7 +108,7 @@ def scan(
     concurrency: Annotated[int, typer.Option(min=1, max=10_000, help="Connections at once.")] = 256,
     per_address: Annotated[int, typer.Option(min=1, max=1000, help="Connections to one address at once.")] = 10,
     processes: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes to spread endpoints over [default: by their number].")
+        int | None, typer.Option(min=0, max=64, help="Processes that shake hands beside this one [default: as fit].")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Look at ranges of more than 1,024 addresses.")] = False,
 ) -> Ending:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rotator.ports import Source
 
 _MANY = 2000
-"""Endpoints from which on several processes pay for their start."""
+"""Endpoints from which on further processes pay for their start: one for each processor but that of the auditor."""
 
 _MOST_PROCESSES = 4
 
@@ -100,8 +100,8 @@ def _served(targets: Targets, looking: Looking) -> Iterator[Observation]:
     first = next(endpoints, None)
     if first is None:
         return  # a scan of files loads nothing of TLS
+    from rotator.core.served import observation_of
     from rotator.lib.tls import ClientCertificateUnfit, probe
-    from rotator.sources.endpoints import observation_of
 
     named = (_asked_for(endpoint, looking.server_name) for endpoint in chain([first], endpoints))
     try:
@@ -120,7 +120,7 @@ def _limits(targets: Targets, looking: Looking) -> dict[str, Any]:
     processes = looking.processes
     if processes is None:
         count = targets.count
-        processes = min(os.cpu_count() or 1, _MOST_PROCESSES) if count is None or count >= _MANY else 1
+        processes = min((os.cpu_count() or 1) - 1, _MOST_PROCESSES) if count is None or count >= _MANY else 0
     return {
         "connect_seconds": looking.connect_timeout.total_seconds(),
         "handshake_seconds": looking.handshake_timeout.total_seconds(),

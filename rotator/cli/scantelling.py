@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rotator.cli.ending import Ending, Mistake
-from rotator.cli.screen import flush, plain_stdout, remark, show_table, write
+from rotator.cli.screen import Lines, flush, plain_stdout, remark, show_table, write
 
 if TYPE_CHECKING:
     from rotator.audit.auditor import Auditor
@@ -40,9 +40,7 @@ def tell(seen: Iterable[Line | Unseen], auditor: Auditor, telling: Telling) -> E
     from rotator.cli.scan import ScanOutput
 
     if telling.output is ScanOutput.JSONL and telling.write_baseline is None:
-        summary = _told_as_it_goes(seen, auditor)
-        flush()
-        return _ending(summary, telling.fail_on)
+        return _ending(_told_as_it_goes(seen, auditor), telling.fail_on)
     from rotator.audit.whole import gathered
 
     return tell_whole(gathered(seen, auditor), telling)
@@ -136,21 +134,24 @@ _TEXTS: Mapping[str, Callable[[Audit, Telling], str]] = {
 def _told_as_it_goes(seen: Iterable[Line | Unseen], auditor: Auditor) -> Summary:
     """One JSON object a line, each when it is known; nothing is held."""
     from rotator.audit.stream import Tally
+    from rotator.clock import system_clock
     from rotator.core.audit import Unseen
     from rotator.core.rules.catalogue import RULES
     from rotator.report import jsonl
 
-    tally = Tally()
+    tally, lines = Tally(), Lines(system_clock().monotonic)
     for one in seen:
         tally.count(one)
-        write(jsonl.unseen(one) if isinstance(one, Unseen) else jsonl.told(one, RULES))
+        lines.write(jsonl.unseen(one) if isinstance(one, Unseen) else jsonl.told(one, RULES))
+    lines.flush()
     _something(tally.summary(auditor))
     for finding, excused in auditor.compared():
         tally.compared(finding.severity, excused=excused is not None)
         if excused is None:
-            write(jsonl.finding(finding, RULES))
+            lines.write(jsonl.finding(finding, RULES))
     summary = tally.summary(auditor)
-    write(jsonl.summary(summary))
+    lines.write(jsonl.summary(summary))
+    lines.flush()
     return summary
 
 

@@ -59,6 +59,41 @@ def write(text: str) -> None:
         sys.stdout.write(text)
 
 
+class Lines:
+    """Prints lines as they come; those that come in one go go out together, which costs a busy scan less.
+
+    A terminal gets each line at once. Elsewhere a line waits for at most the one after it, or for `flush`.
+    """
+
+    _TOGETHER_SECONDS = 0.05
+    _MOST_SIGNS = 1 << 16
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._at_once = sys.stdout.isatty()
+        self._waiting: list[str] = []
+        self._signs = 0
+        self._since = monotonic()
+
+    def write(self, text: str) -> None:
+        """Print one or more lines; raises as `show`."""
+        self._waiting.append(text)
+        self._signs += len(text)
+        if self._at_once or self._signs > self._MOST_SIGNS or self._waited() > self._TOGETHER_SECONDS:
+            self.flush()
+
+    def _waited(self) -> float:
+        return self._monotonic() - self._since
+
+    def flush(self) -> None:
+        """Print what waits; raises as `show`."""
+        write("".join(self._waiting))
+        self._waiting.clear()
+        self._signs = 0
+        flush()
+        self._since = self._monotonic()
+
+
 def flush() -> None:
     """Have everything that was printed taken; raises as `show`."""
     with _printing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -83,6 +84,7 @@ def general_name(name: str) -> x509.GeneralName:
     return x509.DNSName(name)
 
 
+@lru_cache(maxsize=16_384)
 def is_address(name: str) -> bool:
     """Whether a name is an IP address."""
     try:

@@ -99,7 +99,7 @@ def read_anchors(text: bytes) -> tuple[tuple[Certificate, ...], int]:
         if label not in CERTIFICATE_LABELS:
             continue
         try:
-            certificate = read_block(label, block)
+            certificate = read_block(label, block, anchor=True)
         except PemError:
             skipped += 1
         else:
@@ -131,8 +131,11 @@ def blocks(text: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def read_block(label: bytes, block: bytes) -> Certificate:
+def read_block(label: bytes, block: bytes, *, anchor: bool = False) -> Certificate:
     """Read one block of `blocks` that is labelled as a certificate.
+
+    Args:
+        anchor: as for `parse_certificate`.
 
     Raises:
         PemError: it is none.
@@ -145,7 +148,7 @@ def read_block(label: bytes, block: bytes) -> Certificate:
     except _UNREADABLE as error:
         why = str(error).partition(" See ")[0].rstrip(".")  # the library's text leads to its own web site
         raise PemError(f"a CERTIFICATE block cannot be read: {why}") from error
-    return parse_certificate(der)
+    return parse_certificate(der, anchor=anchor)
 
 
 def block_content(block: bytes) -> bytes:
@@ -182,8 +185,13 @@ def described(text: bytes) -> str:
     return f"{len(text)} bytes"
 
 
-def parse_certificate(der: bytes) -> Certificate:
+def parse_certificate(der: bytes, *, anchor: bool = False) -> Certificate:
     """Parse one certificate; a field that cannot be read is empty and named in `problems`.
+
+    Args:
+        anchor: it is trusted for being where it was found, so its own signature proves nothing (RFC 5280, 6.1) and is
+            not verified: `self_signed` goes by names and key identifiers. Of a store of 144 roots that is most of the
+            time it takes to read.
 
     Raises:
         PemError: it is no certificate, or its dates cannot be read (an end that is guessed would be a lie).
@@ -224,7 +232,7 @@ def parse_certificate(der: bytes) -> Certificate:
         key_size=size,
         signature_hash=read("signature hash", lambda: _signature_hash(parsed), ""),
         is_ca=read("basic constraints", lambda: _basic_constraints(extensions), False),
-        self_signed=read("self-signature", lambda: _self_signed(parsed), False),
+        self_signed=read("self-signature", lambda: _self_signed(parsed, extensions, anchor=anchor), False),
         extended_key_usages=read("extended key usage", lambda: _usages(extensions), ()),
         embedded_scts=read("SCTs", lambda: _scts(extensions), 0),
         authority_key_id=read("authority key id", lambda: _authority(extensions), ""),
@@ -283,14 +291,24 @@ def _basic_constraints(extensions: x509.Extensions) -> bool:
     return extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
-def _self_signed(certificate: x509.Certificate) -> bool:
+def _self_signed(certificate: x509.Certificate, extensions: x509.Extensions, *, anchor: bool) -> bool:
     if certificate.issuer != certificate.subject:
         return False
+    if anchor:
+        return _own_identifiers(extensions)
     try:
         certificate.verify_directly_issued_by(certificate)
     except Exception:  # noqa: BLE001 - any failure to verify, of whatever backend, means "not signed by itself"
         return False
     return True
+
+
+def _own_identifiers(extensions: x509.Extensions) -> bool:
+    """Whether its authority is itself, as far as it says; a self-issued one that another key signed says otherwise."""
+    try:
+        return _authority(extensions) in {"", _subject_key(extensions)}
+    except x509.ExtensionNotFound:
+        return True
 
 
 def _usages(extensions: x509.Extensions) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ def covers(presented: Iterable[str], name: str) -> bool:
     return bool(dot) and not wanted.startswith("*.") and not is_address(wanted) and f"*.{parent}" in have
 
 
+@lru_cache(maxsize=16_384)
 def plain_name(name: str) -> str:
     """A name as it is compared: lower case without a trailing dot, an address in its shortest form."""
     try:

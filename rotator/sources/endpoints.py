@@ -6,20 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.core.adoptable import issuer_name
-from rotator.core.model import Location, Observation, Problem, ProblemKind, Sighting
+from rotator.core.model import Observation
+from rotator.core.served import observation_of
 from rotator.errors import SourceError
 from rotator.lib.endpoint import parse_endpoint
 from rotator.lib.tls import ClientCertificate, ClientCertificateUnfit, WorkerEnded, probe
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings
-
-SYSTEM = "tls"
 
 
 class EndpointsSettings(PluginSettings):
@@ -50,7 +47,7 @@ class EndpointsSettings(PluginSettings):
         default=10, ge=1, le=10_000, description="How many of them to one address; the others go on meanwhile."
     )
     processes: int = Field(
-        default=1, ge=1, le=64, description="Over how many processes to spread them; helps from some hundreds on."
+        default=0, ge=0, le=64, description="Processes beside this one that shake hands; helps from some hundreds on."
     )
     client_certificate: Path | None = Field(
         default=None, description="A chain (PEM, leaf first) to show to servers that ask for a client certificate."
@@ -120,28 +117,3 @@ class EndpointsSource:
                 yield from map(observation_of, sightings)
         except (ClientCertificateUnfit, WorkerEnded) as error:
             raise SourceError(f"source {self.name}: {error}") from error
-
-
-def observation_of(sighting: Sighting) -> Observation:
-    """A sighting as an observation of its address."""
-    endpoint, chain = sighting.endpoint, sighting.chain
-    labels = {"name": str(endpoint), "host": endpoint.host, "port": str(endpoint.port), "address": sighting.address}
-    if chain is not None:
-        labels["issuer"] = issuer_name(chain.leaf)
-    return Observation(
-        location=Location(SYSTEM, f"{endpoint}@{sighting.address}" if sighting.address else str(endpoint)),
-        chain=chain,
-        problem=_problem(sighting),
-        handshake=sighting.handshake,
-        endpoint=endpoint,
-        labels=MappingProxyType(labels),
-    )
-
-
-def _problem(sighting: Sighting) -> Problem | None:
-    where = f"{sighting.endpoint} at {sighting.address}" if sighting.address else str(sighting.endpoint)
-    if not sighting.state.up:
-        return Problem(ProblemKind.UNSEEN, f"{where}: {sighting.state}: {sighting.detail}")
-    if sighting.chain is None:
-        return Problem(ProblemKind.UNREADABLE, f"{where}: {sighting.detail}")
-    return None

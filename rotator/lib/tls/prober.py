@@ -30,7 +30,7 @@ def probe(
     retries: int = 0,
     key_algorithm: str | None = None,
     client: ClientCertificate | None = None,
-    processes: int = 1,
+    processes: int = 0,
 ) -> Generator[Sighting]:
     """Yield one sighting per address of every endpoint as they come in, in no particular order.
 
@@ -51,7 +51,8 @@ def probe(
             key, over TLS 1.2. A server that refuses that (it has none, or speaks TLS 1.3 only) is asked again
             without.
         client: the certificate for servers that ask for one; without it they show theirs all the same.
-        processes: over how many the work is spread; concurrency and per_address are shared among them. A few
+        processes: how many beside this one shake hands, so that this one has its own processor for what it does with
+            the sightings; concurrency and per_address are shared among them. 0 is a thread of this process. A few
             endpoints are not worth a process.
 
     Raises:
@@ -65,7 +66,7 @@ def probe(
         client,
     )
     spread = min(processes, per_address, concurrency)
-    if spread > 1 and not (isinstance(endpoints, Sequence) and len(endpoints) < FEW):
+    if spread and not (isinstance(endpoints, Sequence) and len(endpoints) < FEW):
         from rotator.lib.tls.workers import spread_over
 
         return spread_over(endpoints, order, spread)
