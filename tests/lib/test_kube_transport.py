@@ -184,6 +184,25 @@ def test_an_endless_answer_is_cut_off(proxy: HostileProxy, tmp_path: Path) -> No
         next(cluster(kubeconfig_for(proxy.url, tmp_path)).pages(Call("list", SECRETS), Bare))
 
 
+def test_a_page_of_huge_objects_is_asked_for_in_parts(
+    proxy: HostileProxy, kube_server: KubeServer, kube_namespace: str, tmp_path: Path
+) -> None:
+    """Where a page is more than is read of one, fewer objects are asked for at a time, and all of them are listed."""
+    for number in range(5):
+        put_secret(kube_server, kube_namespace, f"shop-{number}", tls_data(None))
+    asked: list[int] = []
+
+    def after(request: Request, response: Response) -> Response:
+        limit = int(parse_qs(urlsplit(request.path).query)["limit"][0])
+        asked.append(limit)
+        return dataclasses.replace(response, body=response.body + b" " * (65 << 20)) if limit > 2 else response
+
+    proxy.after = after
+    pages = cluster(kubeconfig_for(proxy.url, tmp_path)).pages(Call("list", SECRETS, kube_namespace), Bare, limit=9)
+    assert [each.metadata.name for page in pages for each in page] == [f"shop-{number}" for number in range(5)]
+    assert asked == [9, 2, 2, 2]
+
+
 def test_a_list_goes_on_after_its_token_expired(
     proxy: HostileProxy, kube_server: KubeServer, kube_namespace: str, tmp_path: Path
 ) -> None:

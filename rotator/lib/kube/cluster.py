@@ -97,6 +97,8 @@ class Cluster:
     ) -> Iterator[list[T]]:
         """List in pages; a page is dropped when the next one is asked for.
 
+        A page that is larger than what is read of one is asked for again in quarters, and those after it as well.
+
         Without a resourceVersion: with `0` the API server ignores the limit and answers from its cache.
 
         Args:
@@ -107,7 +109,14 @@ class Cluster:
         """
 
         def fetch(token: str) -> Page[T]:
-            return self._page(call, kind, {**(params or {}), "limit": str(limit)}, token)
+            nonlocal limit
+            while True:
+                try:
+                    return self._page(call, kind, {**(params or {}), "limit": str(limit)}, token)
+                except KubeError as error:
+                    if not error.too_large or limit == 1:
+                        raise
+                    limit = max(1, limit // 4)
 
         page = fetch("")
         with _Fetcher() if ahead else nullcontext() as fetcher:

@@ -26,6 +26,7 @@ class KubeError(Exception):
         uncertain: the call may have been carried out all the same: look again before deciding anything.
         passes: the same call may succeed in a moment.
         continue_with: where an expired list may be continued (a 410 names it).
+        too_large: there is more in the answer than is read.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class KubeError(Exception):
         uncertain: bool = False,
         passes: bool = False,
         continue_with: str = "",
+        too_large: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -44,6 +46,7 @@ class KubeError(Exception):
         self.uncertain = uncertain
         self.passes = passes
         self.continue_with = continue_with
+        self.too_large = too_large
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,9 @@ def _read(answer: urllib3.BaseHTTPResponse, call: Call, elapsed: Callable[[], fl
         size += len(piece)
         if size > MAX_BYTES:
             answer.close()
-            raise KubeError(f"the answer to {call} is larger than {MAX_BYTES >> 20} MiB; set a smaller `page_size`")
+            raise KubeError(
+                f"the answer to {call} is larger than {MAX_BYTES >> 20} MiB; set a smaller `page_size`", too_large=True
+            )
         if elapsed() > TOTAL_SECONDS:
             answer.close()
             raise KubeError(f"the answer to {call} takes longer than {TOTAL_SECONDS:g} s", uncertain=call.changes)
