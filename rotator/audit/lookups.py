@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rotator.audit.auditor import NOTHING_ASKED, Asked
+from rotator.core.audit import Unseen
 from rotator.core.model import Caa, Certificate, Chain, Observation, Revocation
 from rotator.core.rules.catalogue import LEAVES
 
@@ -18,6 +19,8 @@ AskCa = Callable[[Chain, Sequence[Certificate]], Revocation]
 
 AskDns = Callable[[Sequence[str]], Mapping[str, Caa]]
 """The CAA records that count for each name."""
+
+Seen = TypeVar("Seen", bound="Observation | Unseen")
 
 _AT_ONCE = 16
 _AHEAD = 256
@@ -46,11 +49,11 @@ class Lookups:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def asked(self, seen: Iterable[Observation]) -> Iterator[tuple[Observation, Asked]]:
-        """Each observation with what was asked about it."""
-        waiting: deque[tuple[Observation, Future[Asked] | None]] = deque()
-        for observation in seen:
-            waiting.append((observation, self._ask(observation)))
+    def asked(self, seen: Iterable[Seen]) -> Iterator[tuple[Seen, Asked]]:
+        """Each observation with what was asked about it, and in its turn what could not be seen."""
+        waiting: deque[tuple[Seen, Future[Asked] | None]] = deque()
+        for one in seen:
+            waiting.append((one, None if isinstance(one, Unseen) else self._ask(one)))
             while waiting and (len(waiting) > _AHEAD or _is_done(waiting[0][1])):
                 yield _answered(*waiting.popleft())
         while waiting:
@@ -79,5 +82,5 @@ def _is_done(future: Future[Asked] | None) -> bool:
     return future is None or future.done()
 
 
-def _answered(observation: Observation, future: Future[Asked] | None) -> tuple[Observation, Asked]:
-    return observation, future.result() if future is not None else NOTHING_ASKED
+def _answered(one: Seen, future: Future[Asked] | None) -> tuple[Seen, Asked]:
+    return one, future.result() if future is not None else NOTHING_ASKED

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from rotator.audit.auditor import Auditor
+from rotator.audit.auditor import NOTHING_ASKED, Auditor
 from rotator.audit.lookups import Lookups
 from rotator.audit.whole import is_unseen, unseen_of
 from rotator.core.audit import Line, Summary, Unseen
@@ -29,32 +29,9 @@ def observed(sources: Iterable[Source]) -> Iterator[Observation | Unseen]:
 
 def audited(seen: Iterable[Observation | Unseen], auditor: Auditor, lookups: Lookups | None) -> Iterator[Line | Unseen]:
     """What the rules say of each place, as it is seen; where CAs or DNS are asked, when they have answered."""
-    unseen: list[Unseen] = []
-    looked = _looked_at(seen, unseen)
-    if lookups is None:
-        for observation in looked:
-            yield from _drained(unseen)
-            yield auditor.line(observation)
-    else:
-        for observation, asked in lookups.asked(looked):
-            yield from _drained(unseen)
-            yield auditor.line(observation, asked)
-    yield from _drained(unseen)
-
-
-def _looked_at(seen: Iterable[Observation | Unseen], unseen: list[Unseen]) -> Iterator[Observation]:
-    for one in seen:
-        if isinstance(one, Unseen):
-            unseen.append(one)
-        elif is_unseen(one):
-            unseen.append(unseen_of(one))
-        else:
-            yield one
-
-
-def _drained(unseen: list[Unseen]) -> Iterator[Unseen]:
-    while unseen:
-        yield unseen.pop(0)
+    told = (unseen_of(one) if isinstance(one, Observation) and is_unseen(one) else one for one in seen)
+    for one, asked in lookups.asked(told) if lookups else ((one, NOTHING_ASKED) for one in told):
+        yield one if isinstance(one, Unseen) else auditor.line(one, asked)
 
 
 class Tally:
