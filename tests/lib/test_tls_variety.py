@@ -88,6 +88,7 @@ class TestRealServers:
             pytest.param("rsa-2048", ("-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"), id="static-rsa"),
             pytest.param("rsa-2048", ("-tls1_2", "-cipher", "DHE-RSA-AES256-SHA:@SECLEVEL=0"), id="dhe"),
             pytest.param("rsa-2048", ("-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"), id="chacha"),
+            pytest.param("ecdsa-256", ("-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256"), id="tls13-ccm"),
             pytest.param("ecdsa-256", ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"), id="ccm8"),
             pytest.param("ecdsa-256", ("-tls1_3", "-curves", "X448"), id="x448"),
             pytest.param("ecdsa-256", ("-tls1_3", "-curves", "secp521r1"), id="secp521r1"),

@@ -17,6 +17,11 @@ from rotator.core.pem import load
 
 # TLS 1.0 up, weak keys and hashes too: an audit has to see what is served, however old. Anonymous suites show nothing.
 _READ_ALL = b"ALL:COMPLEMENTOFALL:!aNULL:@SECLEVEL=0"
+# OpenSSL leaves the CCM suites out, which are all that some devices speak (RFC 8446, B.4).
+_READ_ALL_13 = (
+    b"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:"
+    b"TLS_AES_128_CCM_8_SHA256"
+)
 _LEGACY_SERVER_CONNECT = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT: servers that lack secure renegotiation (RFC 5746)
 _SIGNED_BY = {
     "rsa": b"aRSA:@SECLEVEL=0",
@@ -37,6 +42,7 @@ def reading_context(key_algorithm: str | None = None) -> SSL.Context:
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_VERSION)
     context.set_cipher_list(_SIGNED_BY[key_algorithm] if key_algorithm else _READ_ALL)
+    context.set_tls13_ciphersuites(_READ_ALL_13)
     if key_algorithm:
         context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(_LEGACY_SERVER_CONNECT)
