@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import socket
+import socketserver
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +21,7 @@ from rotator.core.pem import chain_pem
 from tests.servers.bind import HEAD, Bind
 from tests.servers.netns import Network, network_namespace
 from tests.servers.nginx import VirtualServer, start_nginx
+from tests.servers.ports import LOOPBACK
 from tests.servers.run import give_up, need
 from tests.servers.service import running, service
 
@@ -57,6 +62,56 @@ def written(folder: Path, stem: str, bundle: Bundle) -> tuple[Path, Path]:
     return certificate, key
 
 
+class Everywhere(VirtualServer):
+    """A listener on every address of its network namespace, 127.0.0.0/8 among them."""
+
+    def text(self) -> str:
+        """Return its part of the configuration."""
+        return super().text().replace(f"listen {self.address}:", "listen ")
+
+
+class _Relay(socketserver.ThreadingTCPServer):
+    """Passes bytes on to another port of loopback."""
+
+    daemon_threads = True
+    to = 0
+
+
+class _Passing(socketserver.BaseRequestHandler):
+    server: _Relay
+
+    def handle(self) -> None:
+        with socket.create_connection((LOOPBACK, self.server.to)) as beyond:
+            back = threading.Thread(target=_pass, args=(beyond, self.request), daemon=True)
+            back.start()
+            _pass(self.request, beyond)
+            back.join()
+
+
+def _pass(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(4096):
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextlib.contextmanager
+def relayed(port: int, to: int) -> Iterator[str]:
+    """The server of a port of loopback under a port that only root may take; gives its address, which is free."""
+    if os.geteuid() != 0:
+        give_up(f"port {port} needs root; run the tests as root")
+    address = f"127.{random.randint(1, 250)}.{random.randint(1, 250)}.{random.randint(2, 250)}"
+    with _Relay((address, port), _Passing) as relay:
+        relay.to = to
+        thread = threading.Thread(target=relay.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield address
+        finally:
+            relay.shutdown()
+            thread.join()
+
+
 @contextlib.contextmanager
 def internet(folder: Path, records: Sequence[str], *, servers: int) -> Iterator[Internet]:
     """Make one with these records of `example.com`, in which `{0}`, `{1}` … stand for the addresses of its servers."""
@@ -95,8 +150,8 @@ def _bind(folder: Path, network: Network, address: str, zones: Mapping[str, str]
     )
     (home / "named.conf").write_text("\n".join([f"options {{ {options} }};", "controls { };", *entries, ""]))
     user = ["-u", "root"] if os.geteuid() == 0 else []
-    command = [*network.inside, need("named"), "-g", "-4", "-n", "1", *user, "-c", home / "named.conf"]
-    process = service("bind", home, command)
+    named: list[str | Path] = [need("named"), "-g", "-4", "-n", "1", *user, "-c", home / "named.conf"]
+    process = service("bind", home, [*network.inside, *named])
     with running(process):
         process.start()
         process.wait_ready(Bind(address, 53, process).is_ready)

@@ -58,9 +58,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, **PLAIN, **(more or {})}
 
 
-def scan(
-    *words: str | Path, before: Sequence[str] = (), stdin: str = "", seconds: float = SECONDS, **more: str
-) -> Ended:
+def scan(*words: str | Path, before: Sequence[str] = (), stdin: str = "", **more: str) -> Ended:
     """Run it to its end.
 
     Args:
@@ -72,7 +70,7 @@ def scan(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=SECONDS,
         check=False,
         env=environment(more),
     )
@@ -81,7 +79,7 @@ def scan(
 
 def audit(*words: str | Path, before: Sequence[str] = (), **more: str) -> Ended:
     """Run it with `--output json`."""
-    return scan(*words, "--output", "json", before=before, **more)
+    return scan(*words, "--output", "json", before=before, stdin="", **more)
 
 
 def most_memory() -> int:

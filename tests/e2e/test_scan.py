@@ -12,17 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from rotator.core.model import Bundle
+from rotator.core.csr import make_csr, new_key
+from rotator.core.model import Bundle, KeySpec
 from rotator.core.pem import certificate_pem, chain_pem
 from tests.e2e.path import DAY
 from tests.e2e.scan_cluster import Shop, kubeconfig, new_namespace, shop
-from tests.e2e.scan_network import Internet, internet, written
+from tests.e2e.scan_network import Internet, internet, relayed, written
 from tests.e2e.scan_running import Ended, audit
 from tests.lib.kube_builders import put_secret, tls_data
+from tests.lib.tls_peers import asking, peer, says, server_context, silent
 from tests.pki import Authority
+from tests.servers.dovecot import DOVECOT
 from tests.servers.kube import LIMITED, KubeServer
-from tests.servers.openbao import OpenBao, new_kv_mount
+from tests.servers.openbao import OpenBao, PkiMount, new_kv_mount
 from tests.servers.ports import free_port
+from tests.servers.postfix import POSTFIX
+from tests.servers.upgrading import Kind, upgrading
 
 pytestmark = pytest.mark.server
 
@@ -232,3 +237,88 @@ class TestClusters:
         assert "grant limited the verb `list` on configmaps" in said
         assert "may not read the Secrets" not in said
         assert ended.code == 3
+
+
+class TestRevocation:
+    """A real CA that has taken a certificate back, and says so on an internal address."""
+
+    @pytest.fixture
+    def revoked(self, pki_mount: PkiMount, tmp_path: Path) -> tuple[Path, Path]:
+        """A certificate that OpenBao has issued and revoked, and the CA's root."""
+        crl = f"{pki_mount.url}/v1/{pki_mount.mount}/crl"
+        pki_mount.server.expect("POST", f"{pki_mount.mount}/config/urls", {"crl_distribution_points": [crl]})
+        data = pki_mount.sign(make_csr(new_key(KeySpec()), (SHOP,)).decode())
+        certificate, root = tmp_path / "shop.crt", tmp_path / "root.crt"
+        certificate.write_text(f"{data['certificate']}\n")
+        root.write_text(pki_mount.root())
+        pki_mount.server.expect("POST", f"{pki_mount.mount}/revoke", {"serial_number": data["serial_number"]})
+        return certificate, root
+
+    def test_what_the_ca_has_revoked(self, revoked: tuple[Path, Path]) -> None:
+        """Where its address may be asked, the CA's own CRL counts: critical, with the day and who says so."""
+        certificate, root = revoked
+        ended = audit(certificate, "--ca", root, "--revocation", "--allow-internal", "127.0.0.1")
+        (said,) = [one for one in ended.audit["findings"] if one["rule"] == "RT021"]
+        assert said["severity"] == "critical"
+        assert f"it was revoked on {datetime.now(UTC):%Y-%m-%d}" in said["message"]
+        assert "/crl)" in said["message"]
+        assert ended.code == 1
+
+    def test_an_internal_address_is_not_asked_unless_allowed(self, revoked: tuple[Path, Path]) -> None:
+        """A certificate names whom to ask, so it could name anybody: nobody internal is asked, and that is told."""
+        certificate, root = revoked
+        ended = audit(certificate, "--ca", root, "--revocation", "--only", "revoked,revocation-unknown")
+        (said,) = ended.audit["findings"]
+        assert (said["rule"], said["severity"]) == ("RT034", "info")
+        assert "127.0.0.1" in said["message"]
+        assert "internal" in said["message"]
+        assert ended.code == 0
+
+    def test_nobody_is_asked_unasked(self, revoked: tuple[Path, Path]) -> None:
+        """Without --revocation a scan of a file opens no connection, and says nothing of revocation."""
+        certificate, root = revoked
+        assert not {rule for rule, _ in audit(certificate, "--ca", root).findings} & {"RT021", "RT034"}
+
+
+class TestEndpoints:
+    """Servers as they are met: mail, mutual TLS, and what is no server at all."""
+
+    @pytest.mark.parametrize(("kind", "scheme", "known"), [(POSTFIX, "smtp", 25), (DOVECOT, "imap", 143)])
+    def test_starttls_by_scheme_and_by_port(self, kind: Kind, scheme: str, known: int) -> None:
+        """A scheme says which protocol goes over to TLS; without one, the well-known port does."""
+        server = upgrading(kind)
+        with relayed(known, server.ports[scheme]) as address:
+            ended = audit(f"{scheme}://127.0.0.1:{server.ports[scheme]}", f"{address}:{known}")
+        assert ended.unseen == {}
+        assert [one["certificate"]["fingerprint"] for one in ended.audit["places"]] == [server.fingerprint] * 2
+
+    def test_servers_that_demand_a_client_certificate(
+        self, ca: Authority, trusting: tuple[str, str], tmp_path: Path
+    ) -> None:
+        """What such a server shows is told without one, for it comes first; with one, the server gets it."""
+        ours = ca.issue(["scanner"], not_before=NOW - DAY, not_after=NOW + 9 * DAY, eku=("client",))
+        certificate, key = written(tmp_path, "scanner", ours)
+        mine = issue(ca)
+        talk, shown = asking(server_context(tmp_path, mine, clients=ca.certificate))
+        with peer(talk) as port:
+            bare = audit(f"{SHOP}@127.0.0.1:{port}", *trusting)
+            ended = audit(
+                f"{SHOP}@127.0.0.1:{port}", "--client-certificate", certificate, "--client-key", key, *trusting
+            )
+        for each in (bare, ended):
+            (place,) = each.audit["places"]
+            assert place["certificate"]["fingerprint"] == mine.chain.fingerprint
+            # OpenSSL sends the root along that it knows its clients by
+            assert ({rule for rule, _ in each.findings}, each.unseen, each.code) == ({"RT014"}, {}, 0)
+        assert shown() == [ours.chain.leaf.der]
+
+    def test_what_is_no_tls_server(self) -> None:
+        """Refused, silent and talking something else are three answers, each with its limit or its reason."""
+        with peer(silent) as mute, peer(says(b"SSH-2.0-OpenSSH_9.2\r\n")) as other:
+            closed = free_port()
+            ended = audit(*(f"127.0.0.1:{port}" for port in (mute, other, closed)), "--handshake-timeout", "1s")
+        assert ended.code == 3
+        assert ended.audit["places"] == []
+        assert "within 1 s (handshake limit)" in ended.unseen[f"127.0.0.1:{mute}"]
+        assert ended.unseen[f"127.0.0.1:{other}"].startswith("not-tls: ")
+        assert ended.unseen[f"127.0.0.1:{closed}"] == "refused: it refused the connection"
