@@ -1,0 +1,136 @@
+"""The simulation is the policy: small fleets, stepped look by look by the real one, do the same at the same moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from itertools import islice
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rotator.core.lead import DueRule, PolicySettings
+from rotator.core.model import Facts, MaintenanceWindow
+from rotator.core.simulate.fleet import Fleet, Share, found, microseconds, steady
+from rotator.core.simulate.issuer import ModelIssuer, Outage
+from rotator.core.simulate.run import Look, Run
+from tests import builders
+from tests.builders import DAY, HOUR, MINUTE, NOW
+from tests.core.stepped import Stepped, World
+
+MINE = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+LOOKS = 90
+
+RULES: tuple[DueRule, ...] = ("lifetime", "fixed")
+
+lifetimes = st.one_of(
+    st.sampled_from([2 * MINUTE, HOUR, 6 * HOUR, DAY, 6 * DAY, 47 * DAY, 90 * DAY, 398 * DAY]),
+    st.timedeltas(2 * MINUTE, 100 * DAY),
+)
+leads = st.none() | st.timedeltas(MINUTE, 60 * DAY)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> PolicySettings:
+    return builders.settings(
+        check_every=draw(st.sampled_from([5 * MINUTE, HOUR, 6 * HOUR, DAY])),
+        due_rule=draw(st.sampled_from(RULES)),
+        an_hour=draw(st.none() | st.integers(1, 4)),
+        issuer_limits=draw(st.dictionaries(st.sampled_from(["ca", "other"]), st.integers(1, 3))),
+        exact_set_week=draw(st.dictionaries(st.sampled_from(["ca", "other"]), st.integers(2, 5))),
+    )
+
+
+@st.composite
+def issuers(draw: st.DrawFn) -> tuple[float, int, tuple[Outage, ...]]:
+    begins = draw(st.timedeltas(timedelta(0), 3 * DAY))
+    lasts = draw(st.sampled_from([10 * MINUTE, 3 * HOUR, DAY]))
+    outage = Outage(microseconds(begins), microseconds(begins + lasts))
+    return (
+        draw(st.sampled_from([0.0, 0.05, 0.3, 0.8])),
+        draw(st.integers(0, 9)),
+        draw(st.sampled_from([(), (outage,)])),
+    )
+
+
+@st.composite
+def given_fleets(draw: st.DrawFn) -> tuple[Fleet, PolicySettings]:
+    policy = draw(policies())
+    shares = draw(st.lists(st.builds(Share, st.integers(1, 6), lifetimes, leads), min_size=1, max_size=3))
+    return steady(shares, policy), policy
+
+
+windows = st.lists(
+    st.builds(
+        MaintenanceWindow,
+        st.frozensets(st.integers(0, 6), min_size=1),
+        st.integers(0, 1439),
+        st.timedeltas(MINUTE, 2 * DAY),
+    ),
+    max_size=2,
+).map(tuple)
+
+
+@st.composite
+def found_facts(draw: st.DrawFn, name: str) -> Facts:
+    """A certificate of any age, that may be due, past its line, or have ended already."""
+    lives = draw(lifetimes)
+    left = draw(st.floats(-0.2, 0.7)) * lives
+    spec = builders.spec(
+        name,
+        names=(draw(st.sampled_from(["shop.example.com", f"{name}.example.com"])),),
+        issuers=(draw(st.sampled_from(["ca", "other"])),),
+        lifetime=draw(st.sampled_from([None, lives, 2 * HOUR, 47 * DAY])),
+        renew_before=draw(leads),
+        windows=draw(st.just(()) | windows),
+    )
+    return builders.facts(spec, chain=builders.chain(*spec.names, lives=lives, left=left))
+
+
+@st.composite
+def found_fleets(draw: st.DrawFn) -> tuple[Fleet, PolicySettings]:
+    policy = draw(policies())
+    names = draw(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=7, unique=True))
+    facts = [draw(found_facts(name)) for name in names]
+    return found(facts, policy, start=NOW, lifetime=draw(st.sampled_from([None, 47 * DAY, 3 * HOUR]))), policy
+
+
+def named(looks: Iterable[Look], fleet: Fleet) -> list[Stepped]:
+    """What the simulation did, in the words of the stepped world."""
+    name = [fleet.spec(one).name for one in range(len(fleet))]
+    return [
+        Stepped(
+            at=fleet.start + timedelta(microseconds=look.at),
+            renewed={name[one]: timedelta(microseconds=late) for one, late, _ in look.renewed},
+            failed={name[one] for one, _ in look.failed},
+            held={(name[one], limit.reason) for one, limit in look.held},
+            emergencies=look.emergencies,
+            ended={name[one] for one in look.ended},
+        )
+        for look in looks
+    ]
+
+
+def held_to_the_policy(fleet: Fleet, policy: PolicySettings, model: tuple[float, int, tuple[Outage, ...]]) -> None:
+    simulated = named(islice(Run(fleet, policy, ModelIssuer(*model)).looks(3650 * DAY), LOOKS), fleet)
+    stepped = islice(World(fleet, policy, ModelIssuer(*model)).looks(), LOOKS)
+    for number, (ours, real) in enumerate(zip(simulated, stepped, strict=False)):
+        assert ours == real, f"look {number}"
+
+
+@MINE
+@given(given_fleets(), issuers())
+def test_a_given_fleet_does_what_the_policy_says(
+    fleet: tuple[Fleet, PolicySettings], model: tuple[float, int, tuple[Outage, ...]]
+) -> None:
+    """Looks, orders, failures, emergencies and holds of a steady fleet are those of the stepped policy."""
+    held_to_the_policy(*fleet, model)
+
+
+@MINE
+@given(found_fleets(), issuers())
+def test_a_found_fleet_does_what_the_policy_says(
+    fleet: tuple[Fleet, PolicySettings], model: tuple[float, int, tuple[Outage, ...]]
+) -> None:
+    """So are those of a found one: any age, two issuers, windows, shared names, other lifetimes from now on."""
+    held_to_the_policy(*fleet, model)
