@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.ocsp import load_der_ocsp_response
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from rotator.core.model import Certificate, Chain
@@ -154,6 +156,26 @@ class Ca:
         for extension, critical in more:
             entry = entry.add_extension(extension, critical)
         return entry.build()
+
+
+def resigned(body: bytes, tbs: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A certificate, CRL or OCSP answer with what is signed in it exchanged for as much else, and signed again."""
+    was, signature = _signed_part(body)
+    assert len(was) == len(tbs)
+    while len(anew := key.sign(tbs, ec.ECDSA(hashes.SHA256()))) != len(signature):
+        pass  # ECDSA signatures differ in length by a byte or two, by chance
+    return body.replace(was, tbs).replace(signature, anew)
+
+
+def _signed_part(body: bytes) -> tuple[bytes, bytes]:
+    with contextlib.suppress(ValueError):
+        certificate = x509.load_der_x509_certificate(body)
+        return certificate.tbs_certificate_bytes, certificate.signature
+    with contextlib.suppress(ValueError):
+        crl = x509.load_der_x509_crl(body)
+        return crl.tbs_certlist_bytes, crl.signature
+    answer = load_der_ocsp_response(body)
+    return answer.tbs_response_bytes, answer.signature
 
 
 def scope(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +16,15 @@ from cryptography.x509.oid import ObjectIdentifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rotator import log
 from rotator.core.model import Chain, Revocation, RevocationState
-from rotator.core.pem import load
+from rotator.core.pem import PemError, load, parse_certificate
 from rotator.lib.revocation import ENDED, NOBODY, SELF_SIGNED, Limits, Revocations
 from rotator.lib.revocation.crl import Crl, read_crl
-from rotator.lib.revocation.pointers import Point
+from rotator.lib.revocation.issuers import read_issuers
+from rotator.lib.revocation.pointers import Point, is_asked, read_pointers
 from rotator.lib.revocation.verdict import Unusable
-from tests.lib.revoking import DAY, NOW, Ca, Extension, Shelf, point, scope, uris
+from tests.lib.revoking import DAY, NOW, Ca, Extension, Shelf, point, resigned, scope, uris
 from tests.pki import self_signed
 from tests.servers.loopback import Response
 from tests.servers.ports import LOOPBACK, free_port
@@ -31,6 +35,7 @@ ODD: Extension = x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.
 INDIRECT = "(an indirect CRL), which is not read"
 OTHER_PART = "covers another part of what its CA has issued"
 SOME = frozenset({Reason.key_compromise})
+VERSION_2 = b"\x02\x01\x01"  # INTEGER 1 (RFC 5280, 5.1.2.1)
 
 
 @pytest.fixture
@@ -223,6 +228,18 @@ def test_what_is_no_crl(shelf: Shelf, ca: Ca, body: bytes | Response, clause: st
     url = shelf.put("/1.crl", body)
     found = revocations(limits=Limits(crl_bytes=1000)).of(ca.leaf(crls=[url]))
     assert found == Revocation(UNKNOWN, f"CRL {url}", detail=f"cannot be had: {clause}")
+
+
+@pytest.mark.parametrize("version", [0, 2, 6, 127])
+def test_a_crl_of_a_version_that_does_not_exist(shelf: Shelf, ca: Ca, version: int) -> None:
+    """A hostile CA signs a CRL of version 7: it cannot be read, which is said, and ends no scan."""
+    good = ca.crl()
+    tbs = bytearray(x509.load_der_x509_crl(good).tbs_certlist_bytes)
+    assert tbs.count(VERSION_2, 0, 10) == 1
+    at = tbs.index(VERSION_2) + len(VERSION_2) - 1
+    tbs[at] = version
+    body = resigned(good, bytes(tbs), ca.private)
+    assert said(shelf, ca, body).detail == "cannot be had: what is there is no CRL that can be read"
 
 
 # ---------------------------------------------------------------- whom to ask
@@ -421,6 +438,91 @@ def test_a_mutated_crl_never_lies(data: st.DataObject, body: bytes) -> None:
         if not changed:
             break
     assert _says(bytes(changed)) in {UNKNOWN, _says(body)}
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data(), st.sampled_from(_CRLS))
+def test_what_a_hostile_ca_signs_breaks_nothing(data: st.DataObject, body: bytes) -> None:
+    """Whatever a CA writes into its CRL and signs, there is a verdict; the signature is no shelter from its owner."""
+    tbs = bytearray(x509.load_der_x509_crl(body).tbs_certlist_bytes)
+    for _ in range(data.draw(st.integers(1, 3))):
+        tbs[data.draw(st.integers(0, len(tbs) - 1))] = data.draw(st.integers(0, 255))
+    assert _says(resigned(body, bytes(tbs), _CA.private)) in RevocationState
+
+
+_POINTING = _CA.leaf(
+    crls=[point(_URL, "ldap://x", issuer=x509.Name([]), reasons=SOME)], ocsp=["http://x/o"], issuers=["http://x/i"]
+).leaf
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_the_pointers_of_any_certificate_are_read(data: st.DataObject) -> None:
+    """Whatever stands in a certificate that can be read at all, what it names is read, or why not is told."""
+    tbs = bytearray(load(_POINTING).tbs_certificate_bytes)
+    for _ in range(data.draw(st.integers(1, 3))):
+        tbs[data.draw(st.integers(0, len(tbs) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        certificate = parse_certificate(resigned(_POINTING.der, bytes(tbs), _CA.private))
+    except PemError:
+        return
+    pointers = read_pointers(certificate)
+    assert pointers.problem or all(map(is_asked, (*(each.url for each in pointers.crls), *pointers.responders)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_file_of_issuers_is_read(data: st.DataObject) -> None:
+    """With any byte of a PKCS#7 changed there are certificates, or it is told that there are none."""
+    changed = bytearray(_issuer_file(_CA, "pkcs7"))
+    changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ValueError):
+        assert read_issuers(bytes(changed)) is not None
+
+
+def test_an_issuer_of_a_version_that_does_not_exist(shelf: Shelf, ca: Ca) -> None:
+    """A certificate of version 7 in the PKCS#7 of an issuer is no certificate, and that is said."""
+    good = ca.root.certificate.der
+    version = bytes.fromhex("a003020102")  # [0] INTEGER 2 (RFC 5280, 4.1.2.1)
+    odd = good.replace(version, version[:-1] + b"\x06", 1)
+    url = shelf.put("/ca", _issuer_file(ca, "pkcs7").replace(good, odd))
+    found = revocations().of(Chain((ca.leaf(crls=[f"{shelf.url}/1.crl"], issuers=[url]).leaf,)))
+    assert found.detail.endswith("does not have it: it cannot be read: neither a certificate nor a PKCS#7 of some")
+
+
+class PanicException(BaseException):
+    """What its Rust code raises where it gives up; no Exception."""
+
+
+@pytest.mark.parametrize("error", [LookupError("odd"), PanicException("odd")], ids=["exception", "panic"])
+def test_what_nobody_foresaw_is_unknown_and_logged(ca: Ca, error: BaseException) -> None:
+    """A fault while one certificate is asked about is said of that one, with its kind, and logged with its trace."""
+
+    def now() -> datetime:
+        raise error
+
+    lines = io.StringIO()
+    log.configure(stream=lines)
+    asked = Revocations(now, allow_internal=[LOOPBACK])
+    leaf = ca.leaf(crls=["http://127.0.0.1:1/1.crl"], issuers=["http://127.0.0.1:1/ca"]).leaf
+    kind = type(error).__name__
+    assert asked.of(Chain((leaf,))) == Revocation(
+        UNKNOWN, detail=f"was not asked: a fault of rotator ({kind}); its log has the whole of it"
+    )
+    assert asked.issuer_of(leaf) is None
+    told = lines.getvalue()
+    assert told.count(leaf.fingerprint) == 2
+    assert "Traceback" in told
+
+
+def test_an_interrupt_is_no_answer(ca: Ca) -> None:
+    """Who presses Ctrl-C while a CA is asked ends the scan, not one question."""
+
+    def now() -> datetime:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Revocations(now).of(ca.leaf(crls=["http://crl.example/1.crl"]))
 
 
 @settings(deadline=None)

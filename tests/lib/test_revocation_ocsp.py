@@ -20,7 +20,7 @@ from rotator.core.model import Certificate, Chain, Revocation, RevocationState
 from rotator.core.pem import certificate_pem, key_pem, load
 from rotator.lib.revocation import Revocations
 from rotator.lib.revocation.ocsp import says_of
-from tests.lib.revoking import DAY, NOW, Ca, Extension, Shelf
+from tests.lib.revoking import DAY, NOW, Ca, Extension, Shelf, resigned
 from tests.servers.loopback import Response
 from tests.servers.ocsp import Revoked, start_responder
 from tests.servers.ports import LOOPBACK, free_port
@@ -264,3 +264,24 @@ def test_a_mutated_answer_never_lies(data: st.DataObject, body: bytes) -> None:
         else:
             del changed[at + 1 : at + 4]
     assert said(_CA, _LEAF, bytes(changed)).state in {UNKNOWN, said(_CA, _LEAF, body).state}
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data(), st.sampled_from(_ANSWERS))
+def test_what_a_hostile_responder_signs_breaks_nothing(data: st.DataObject, body: bytes) -> None:
+    """Whatever a CA writes into its answer and signs, there is a verdict."""
+    tbs = bytearray(ocsp.load_der_ocsp_response(body).tbs_response_bytes)
+    for _ in range(data.draw(st.integers(1, 3))):
+        tbs[data.draw(st.integers(0, len(tbs) - 1))] = data.draw(st.integers(0, 255))
+    assert said(_CA, _LEAF, resigned(body, bytes(tbs), _CA.private)).state in RevocationState
+
+
+def test_a_delegate_of_a_version_that_does_not_exist(ca: Ca) -> None:
+    """An answer that brings a certificate of version 7 along says nothing, and ends no scan."""
+    leaf, key = ca.leaf(serial=11).leaf, ec.generate_private_key(ec.SECP256R1())
+    delegate = ca.sign("responder", [FOR_OCSP], key=key.public_key())
+    version = bytes.fromhex("a003020102")  # [0] INTEGER 2 (RFC 5280, 4.1.2.1)
+    body = answer(ca, leaf, signer=(delegate, key))
+    assert body.count(version) == 1
+    odd = body.replace(version, version[:-1] + b"\x06")
+    assert said(ca, leaf, odd).state is UNKNOWN

@@ -6,7 +6,6 @@ from datetime import datetime
 from threading import Lock
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from rotator.core.model import Certificate, Revocation
 from rotator.core.pem import load, moment
@@ -26,7 +25,7 @@ def read_crl(body: bytes) -> x509.CertificateRevocationList:
     try:
         read = x509.load_pem_x509_crl if body.lstrip().startswith(b"-----BEGIN") else x509.load_der_x509_crl
         return read(body)
-    except (*UNREADABLE, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise Unusable("is no CRL that can be read") from error
 
 
@@ -121,7 +120,7 @@ def _not_of(crl: x509.CertificateRevocationList, issuer: Certificate) -> str:
         return f"is signed by {issuer.subject}, which may not sign CRLs (key usage)"
     try:
         signed = crl.is_signature_valid(loaded.public_key())  # type: ignore[arg-type]  # other kinds raise TypeError
-    except (TypeError, ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return "has a signature of a kind that cannot be verified"
     return "" if signed else f"has a signature that does not verify with the key of {issuer.subject}"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from rotator.core.model import Certificate
 from rotator.core.pem import PemError, load, parse_certificate, read_certificates
+from rotator.lib.revocation.pointers import UNREADABLE
 
 MAX_CERTIFICATES = 20
 """In one file; real ones have one, or the few cross-signed twins of one."""
@@ -26,7 +27,7 @@ def issuer_among(certificate: Certificate, candidates: Iterable[Certificate]) ->
 def _issued(certificate: Certificate, candidate: Certificate) -> bool:
     try:
         load(certificate).verify_directly_issued_by(load(candidate))
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+    except (InvalidSignature, *UNREADABLE):
         return False  # also where the kind of the signature is not known: then nothing of it can be verified
     return True
 
@@ -49,5 +50,5 @@ def read_issuers(body: bytes) -> tuple[Certificate, ...]:
 def _from_pkcs7(body: bytes) -> list[x509.Certificate]:
     try:
         return pkcs7.load_der_pkcs7_certificates(body)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise ValueError("neither a certificate nor a PKCS#7 of some") from error

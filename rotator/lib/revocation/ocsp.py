@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,7 +19,6 @@ from rotator.lib.revocation.pointers import UNREADABLE
 from rotator.lib.revocation.verdict import SKEW, Unusable, Verdict, good, is_final, revoked, unknown
 
 REQUEST_TYPE = "application/ocsp-request"
-_UNREADABLE = (*UNREADABLE, UnsupportedAlgorithm)
 _UNDATED = timedelta(days=1)  # how old an answer may be that does not say until when it holds
 _NEVER_ISSUED = datetime(1970, 1, 1, tzinfo=UTC)  # RFC 6960, 2.2: with certificateHold
 
@@ -35,7 +34,7 @@ def request_for(certificate: Certificate, issuer: Certificate) -> bytes:
     try:
         builder = ocsp.OCSPRequestBuilder().add_certificate(load(certificate), load(issuer), hashes.SHA1())  # noqa: S303 - see above
         return builder.build().public_bytes(Encoding.DER)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Unusable(f"cannot be asked about it: {error}") from error
 
 
@@ -46,7 +45,7 @@ def says_of(body: bytes, certificate: Certificate, issuer: Certificate, by: str,
         return _judged(answer, certificate, issuer, by, now)
     except Unusable as error:
         return Verdict(unknown(str(error), by))
-    except _UNREADABLE:
+    except UNREADABLE:
         return Verdict(unknown("answers with what is no OCSP answer, or one that cannot be read", by))
 
 
@@ -75,7 +74,7 @@ def _allowed(answer: ocsp.OCSPResponse, issuer: Certificate, now: datetime) -> I
         try:
             usages = sent.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
             sent.verify_directly_issued_by(above)
-        except (x509.ExtensionNotFound, InvalidSignature, *_UNREADABLE):
+        except (x509.ExtensionNotFound, InvalidSignature, *UNREADABLE):
             continue  # no delegate, so its signature is not looked at
         is_valid = sent.not_valid_before_utc <= now <= sent.not_valid_after_utc
         if is_valid and ExtendedKeyUsageOID.OCSP_SIGNING in usages:
@@ -93,7 +92,7 @@ def _signed(answer: ocsp.OCSPResponse, key: object) -> bool:
             key.verify(signature, text)
         else:
             return False
-    except (InvalidSignature, *_UNREADABLE):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 

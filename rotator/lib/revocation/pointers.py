@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.x509.oid import AuthorityInformationAccessOID, ObjectIdentifier
 
 from rotator.core.model import Certificate
 from rotator.core.pem import load
 
-UNREADABLE = (ValueError, TypeError, OverflowError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-"""What the library raises for a field that it cannot read."""
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    InternalError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for a certificate, a CRL, an OCSP answer, or one field of it, that it cannot read."""
 
 NO_REVOCATION = ObjectIdentifier("2.5.29.56")  # noRevAvail (RFC 9608, 2)
 _MAX_URL = 1000
+
+# The library warns on standard error of what is odd in what strangers sent; it is read all the same.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"rotator\.lib\.revocation")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,13 @@ from rotator.lib.revocation.issuers import issuer_among, read_issuers
 from rotator.lib.revocation.limits import Limits
 from rotator.lib.revocation.pointers import Point, Pointers, read_pointers, shown
 from rotator.lib.revocation.verdict import Unusable, unknown
+from rotator.log import logger
 
 NOBODY = "it names neither a CRL nor an OCSP responder"
 SELF_SIGNED = "it signed itself, so nobody else can take it back"
 ENDED = "it has ended, and CAs give no word on such any more"
+
+_log = logger(__name__)
 
 
 class Revocations:
@@ -52,9 +55,18 @@ class Revocations:
         Where none can, `by` is the first of them, and `detail` why not, for the first and then, by name, the others;
         together they read as a sentence. Where there is nobody to ask `by` is empty.
 
+        Nothing is raised: what strangers send must not end a scan of all others. A fault of rotator's own is
+        unknown, too, and logged in full.
+
         Args:
             issuers: more certificates among which its issuer may be: roots, the `ca.crt` beside it.
         """
+        try:
+            return self._of(chain, issuers)
+        except BaseException as error:  # noqa: BLE001 - an interrupt is raised again
+            return unknown(f"was not asked: {_fault(error, chain.leaf)}")
+
+    def _of(self, chain: Chain, issuers: Iterable[Certificate]) -> Revocation:
         leaf = chain.leaf
         if leaf.self_signed:
             return unknown(SELF_SIGNED)
@@ -79,7 +91,10 @@ class Revocations:
 
         Where it is had, a server that does not send it along has an incomplete chain rather than an unknown CA.
         """
-        found = self._fetched_issuer(certificate, read_pointers(certificate))
+        try:
+            found = self._fetched_issuer(certificate, read_pointers(certificate))
+        except BaseException as error:  # noqa: BLE001 - as in `of`
+            found = _fault(error, certificate)
         return None if isinstance(found, str) else found
 
     def _asked(self, leaf: Certificate, issuer: Certificate, pointers: Pointers) -> Iterator[Revocation]:
@@ -160,6 +175,18 @@ class Revocations:
             return Kept(str(error), self._fresh_until(None))
         except ValueError as error:
             return Kept(f"it cannot be read: {error}", self._fresh_until(None))
+
+
+def _fault(error: BaseException, certificate: Certificate) -> str:
+    """A clause for what nobody foresaw, which is logged; an interrupt is raised again.
+
+    Rust code of the library that gives up raises a `PanicException`, which is no `Exception`.
+    """
+    kind = type(error).__name__
+    if not isinstance(error, Exception) and kind != "PanicException":
+        raise error
+    _log.error("a certificate could not be asked about", fingerprint=certificate.fingerprint, exc_info=error)
+    return f"a fault of rotator ({kind}); its log has the whole of it"
 
 
 def _nobody(pointers: Pointers) -> Revocation:
