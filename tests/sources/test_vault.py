@@ -13,6 +13,7 @@ import pytest
 
 from rotator.core.model import Bundle, KeyFacts, Location, Observation, ProblemKind, Use
 from rotator.core.pem import certificate_pem, chain_pem
+from rotator.core.trust import verify_path
 from rotator.errors import SourceError
 from rotator.ports import Clock
 from rotator.sources.vault import VaultSource, VaultSourceSettings, settings_from_word
@@ -351,6 +352,19 @@ def keystore(bundle: Bundle, password: bytes) -> str:
     ).decode()
 
 
+def issued(source: VaultSource) -> list[Observation]:
+    """The records that were told, without the CAs."""
+    return [each for each in source.observe() if each.labels["kind"] == "issued"]
+
+
+def make(mount: PkiMount, names: list[str], begins: int, ends: int) -> str:
+    """Have the mount issue for these names, from and to a day counted from now; the serial number."""
+    begin, end = (f"{NOW + each * DAY:%Y-%m-%dT%H:%M:%SZ}" for each in (begins, ends))
+    body = {"common_name": names[0], "alt_names": ",".join(names), "not_before": begin, "not_after": end}
+    made = mount.server.expect("POST", f"{mount.mount}/issue/{mount.role}", body)
+    return str(made["data"]["serial_number"])
+
+
 class TestIssued:
     """PKI mounts."""
 
@@ -405,6 +419,86 @@ class TestIssued:
         assert {each.labels["issuer"] for each in found if each.labels.get("default")} == {
             f"rotator test root {pki_mount.mount}"
         }
+
+    def test_a_record_is_verified_with_the_roots_of_its_mount(self, pki_mount: PkiMount, source: Look) -> None:
+        """A private CA is in no system's store: whether its record is good is asked of the mount's own root."""
+        self.issue(pki_mount, "shop.example.com")
+
+        (found,) = issued(source(pki_mount.mount))
+
+        assert [certificate_pem(each).decode().strip() for each in found.anchors] == [pki_mount.root().strip()]
+        assert found.chain is not None
+        assert verify_path(found.chain, found.anchors, datetime.now(UTC), ["shop.example.com"]) is None
+
+    def test_where_the_root_is_kept_elsewhere_the_highest_ca_is_the_anchor(
+        self, pki_mount: PkiMount, source: Look, ca: Authority
+    ) -> None:
+        """An intermediate's mount often has no root: the record is still as good as its CA."""
+        pki_mount.server.expect("DELETE", f"{pki_mount.mount}/root")
+        pem = certificate_pem(ca.certificate) + ca.key
+        imported = pki_mount.server.expect("POST", f"{pki_mount.mount}/config/ca", {"pem_bundle": pem.decode()})["data"]
+        default = {"default": imported["imported_issuers"][0]}
+        pki_mount.server.expect("POST", f"{pki_mount.mount}/config/issuers", default)
+        self.issue(pki_mount, "shop.example.com")
+
+        (found,) = (each for each in issued(source(pki_mount.mount)) if each.use is Use.SERVE)
+
+        assert found.anchors == (ca.certificate,)
+        assert found.chain is not None
+        assert verify_path(found.chain, found.anchors, datetime.now(UTC), ["shop.example.com"]) is None
+
+    def test_what_has_ended_is_history(self, pki_mount: PkiMount, source: Look) -> None:
+        """A CA lists a certificate of a day long after it ended; nobody serves it, so nothing is told of it."""
+        self.issue(pki_mount, "day.example.com", ttl="24h")
+        self.issue(pki_mount, "year.example.com", ttl="2000h")
+
+        found = issued(source(pki_mount.mount, clock=clock_at(NOW + 21 * DAY)))
+
+        assert [each.labels["name"] for each in found] == ["year.example.com"]
+
+    def test_a_renewal_supersedes_the_record_before_it(self, pki_mount: PkiMount, source: Look) -> None:
+        """Of records for the same names the newest is told, whichever ends last, with the number of those before it."""
+        pki_mount.set_role(key_type="ec")
+        serials = [make(pki_mount, ["b.example.com", "a.example.com"], begins, 60) for begins in (-3, -1, -2)]
+        alone = make(pki_mount, ["a.example.com"], -4, 70)
+
+        found = {each.labels["path"]: each.labels.get("superseded") for each in issued(source(pki_mount.mount))}
+
+        assert found == {f"cert/{serials[1]}": "2", f"cert/{alone}": None}
+
+    def test_a_client_certificate_supersedes_no_servers(self, pki_mount: PkiMount, source: Look) -> None:
+        """Two uses of one name are two certificates."""
+        for is_server in (True, False):
+            pki_mount.set_role(server_flag=is_server, client_flag=not is_server)
+            self.issue(pki_mount, "shop.example.com")
+
+        found = issued(source(pki_mount.mount))
+
+        assert sorted(each.use for each in found) == [Use.CLIENT, Use.SERVE]
+        assert [each.labels.get("superseded") for each in found] == [None, None]
+
+    def test_an_ended_record_is_told_where_nothing_came_after_it(self, pki_mount: PkiMount, source: Look) -> None:
+        """With `expired_for` a forgotten renewal is seen; one that was made is no alarm, in whatever order it came."""
+        pki_mount.set_role(key_type="ec")
+        make(pki_mount, ["renewed.example.com"], -9, 2)
+        later = make(pki_mount, ["renewed.example.com"], -8, 50)
+        make(pki_mount, ["shorter.example.com"], -8, 2)
+        longer = make(pki_mount, ["shorter.example.com"], -9, 3)
+
+        settings = {"clock": clock_at(NOW + 4 * DAY), "expired_for": "30d"}
+        found = {each.labels["name"]: each.labels["path"] for each in issued(source(pki_mount.mount, **settings))}
+
+        assert found == {"renewed.example.com": f"cert/{later}", "shorter.example.com": f"cert/{longer}"}
+
+    def test_a_ca_that_has_ended_is_told_while_it_signs(self, pki_mount: PkiMount, source: Look) -> None:
+        """An old CA is history too, but not the one that the mount still issues from."""
+        old = pki_mount.server.expect("POST", f"{pki_mount.mount}/root/generate/internal", {"common_name": "Old"})
+        later = NOW + timedelta(days=4000)
+
+        found = list(source(pki_mount.mount, clock=clock_at(later)).observe())
+
+        assert old
+        assert [(each.labels["kind"], each.labels.get("default")) for each in found] == [("ca", "true")]
 
     def test_history_and_what_was_revoked_is_left_out(self, pki_mount: PkiMount, source: Look) -> None:
         """What ended longer ago than `expired_for` is not in service, nor is what its CA took back."""

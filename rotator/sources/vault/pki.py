@@ -1,15 +1,16 @@
 """PKI mounts: the CAs themselves, and what they have issued.
 
 An issued certificate here is the CA's own record, not a place of service: it has no key, and nobody reads it from
-here. It is worth a look all the same, for it is the only list of what exists. Expired ones are history after a while,
-and revoked ones are out of service by somebody's decision: both are left out.
+here. It is worth a look all the same, for it is the only list of what exists. Expired ones are history, renewed ones
+are superseded, and revoked ones are out of service by somebody's decision: all of them are left out. Whether one is
+good is asked of the mount's own CAs, which no system trusts.
 """
 
 from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,11 +22,12 @@ from rotator.core.adoptable import issuer_name
 from rotator.core.model import Certificate, Chain, Location, Observation, Problem, ProblemKind, Use
 from rotator.core.pem import PemError, read_certificates
 from rotator.lib.ahead import ahead
-from rotator.lib.keystore.groups import use_of
+from rotator.lib.keystore.groups import path_from, use_of
 from rotator.lib.vault import VaultError, data_of
 from rotator.sources.vault.contents import issuers_above
 from rotator.sources.vault.kv import Pace
 from rotator.sources.vault.reading import Reader, Unseen, names_of
+from rotator.sources.vault.records import Records
 
 ISSUED = "it is a CA's record of what it issued; declare the place that it is deployed to"
 AUTHORITY = "it is a CA certificate"
@@ -41,8 +43,27 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 class Bounds:
     """What of all that was issued is looked at: not what ended before `since`, and no more than `most`."""
 
+    now: datetime
     since: datetime
     most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The CAs of a mount.
+
+    Attributes:
+        anchors: its roots; of a CA whose root is kept elsewhere, the highest that the mount knows.
+    """
+
+    authorities: tuple[Certificate, ...]
+    anchors: tuple[Certificate, ...]
+
+    @classmethod
+    def of(cls, authorities: Sequence[Certificate]) -> Above:
+        known = {each.fingerprint: each for each in authorities}
+        highest = [path_from(each, tuple(known.values()))[-1] for each in known.values()]
+        return cls(tuple(known.values()), tuple({each.fingerprint: each for each in highest}.values()))
 
 
 class _Issued(NamedTuple):
@@ -64,22 +85,29 @@ class PkiMount:
     bounds: Bounds
 
     def observe(self) -> Iterator[Observation]:
-        """The CAs, then what they have issued, the newest first where the server tells when.
+        """The CAs, then what they have issued: of records for the same names the newest, told when all were read.
+
+        A CA that ended before `since` is history, but not the one that the mount issues from.
 
         Raises:
-            VaultError: the server cannot be asked any further.
+            VaultError: the server cannot be asked any further; which of the records are superseded is not known then.
         """
         authorities: list[Certificate] = []
         for observation in self._authorities():
             if observation.chain:
                 authorities += observation.chain.certificates
-                if observation.chain.not_after < self.bounds.since:
+                if observation.chain.not_after < self.bounds.since and "default" not in observation.labels:
                     continue
             yield observation
+        above = Above.of(authorities)
+        records = Records(self.bounds.now)
         serials = (issued.serial for issued in self._newest())
-        for found in ahead(partial(_issued, self, authorities), serials, at_once=self.pace.at_once):
-            if found is not None:
+        for found in ahead(partial(_issued, self, above), serials, at_once=self.pace.at_once):
+            if found is not None and found.chain is None:
                 yield found
+            elif found is not None:
+                records.add(found)
+        yield from records.newest()
 
     # ------------------------------------------------------------ the CAs
 
@@ -171,7 +199,7 @@ class PkiMount:
         return Observation(location, chain, labels=MappingProxyType(labels), never_adopt=never_adopt, use=use)
 
 
-def _issued(pki: PkiMount, authorities: list[Certificate], serial: str) -> Observation | None:
+def _issued(pki: PkiMount, above: Above, serial: str) -> Observation | None:
     """One certificate that was issued; None where it is out of service, tidied away, or one of the CAs themselves."""
     try:
         answer = data_of(pki.reader.read(f"{pki.mount}/cert/{serial}", public=True))
@@ -184,19 +212,19 @@ def _issued(pki: PkiMount, authorities: list[Certificate], serial: str) -> Obser
         return None
     labels = {"kind": "issued", "mount": pki.mount, "path": f"cert/{serial}", "name": serial}
     found = pki.observation(f"cert/{serial}", text, labels, ISSUED)
-    return _completed(found, authorities, pki.bounds.since)
+    return _completed(found, above, pki.bounds.since)
 
 
-def _completed(found: Observation, authorities: list[Certificate], since: datetime) -> Observation | None:
+def _completed(found: Observation, above: Above, since: datetime) -> Observation | None:
     """With the CAs of the mount above it, and a name that people know; None where it is history or such a CA itself."""
     if found.chain is None:
         return found
     leaf = found.chain.leaf
-    if leaf.not_after < since or any(leaf.fingerprint == each.fingerprint for each in authorities):
+    if leaf.not_after < since or any(leaf.fingerprint == each.fingerprint for each in above.authorities):
         return None
-    chain = Chain((leaf, *issuers_above((leaf,), authorities)))
+    chain = Chain((leaf, *issuers_above((leaf,), above.authorities)))
     labels = {**found.labels, "name": next(iter(leaf.names), found.labels["name"])}
-    return replace(found, chain=chain, labels=MappingProxyType(labels))
+    return replace(found, chain=chain, labels=MappingProxyType(labels), anchors=above.anchors)
 
 
 def _chain_text(answer: Mapping[str, Any]) -> str:

@@ -40,9 +40,9 @@ class VaultSourceSettings(VaultSettings):
         "and PKI mount that the token may see.",
     )
     expired_for: Duration = Field(
-        default=timedelta(days=30),
+        default=timedelta(0),
         ge=timedelta(0),
-        description="What a PKI mount has issued is left out when it ended longer ago than this.",
+        description="What a PKI mount has issued is left out when it ended longer ago than this, or was renewed since.",
     )
     most_issued: int = Field(
         default=10_000, ge=1, description="How many issued certificates to read from a PKI mount, the newest first."
@@ -108,7 +108,8 @@ class VaultSource:
         settings, system = self._settings, _system(self._settings)
         pace = Pace(settings.concurrency, settings.page_size)
         if part.engine == _PKI:
-            bounds = Bounds(self._clock.now() - settings.expired_for, settings.most_issued)
+            now = self._clock.now()
+            bounds = Bounds(now, now - settings.expired_for, settings.most_issued)
             yield from PkiMount(system, part.mount, self._reader, unseen, pace, bounds).observe()
         else:
             mount = KvMount(system, part.mount, part.version, self._reader, unseen, pace)
