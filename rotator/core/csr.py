@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from rotator.core.model import KeySpec
 from rotator.core.pem import PemError, key_pem
+from rotator.core.x509 import MAIL, name_text
 
 _CURVES: dict[int, ec.EllipticCurve] = {256: ec.SECP256R1(), 384: ec.SECP384R1()}
 _CN_MAX = 64  # ub-common-name, RFC 5280, A.1
@@ -65,12 +66,12 @@ def _loaded(key: bytes) -> PrivateKeyTypes:
 
 
 def _subject(names: tuple[str, ...]) -> x509.Name:
-    common = next((name for name in names if len(name) <= _CN_MAX and "://" not in name and not is_address(name)), None)
+    common = next((name for name in names if len(name) <= _CN_MAX and ":" not in name and not is_address(name)), None)
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)] if common else [])
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """A name of a spec as a SAN entry: an address, a URI, or a DNS name.
+    """A name of a spec as a SAN entry: an address, a URI, a mail address (`mailto:…`), or a DNS name.
 
     Raises:
         ValueError: it is not written in ASCII (RFC 5280, 7.2 and 7.4).
@@ -81,6 +82,8 @@ def general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     if "://" in name:
         return x509.UniformResourceIdentifier(name)
+    if name.startswith(MAIL):
+        return x509.RFC822Name(name.removeprefix(MAIL))
     return x509.DNSName(name)
 
 
@@ -119,7 +122,7 @@ def csr_names(csr: bytes) -> tuple[str, ...]:
         return ()
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise PemError(f"the names of the request cannot be read: {error}") from error
-    return tuple(name.value.lower() if isinstance(name, x509.DNSName) else str(name.value) for name in names)
+    return tuple(name_text(name) for name in names)
 
 
 def _request(csr: bytes) -> x509.CertificateSigningRequest:

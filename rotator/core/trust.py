@@ -84,7 +84,8 @@ def covers(presented: Iterable[str], name: str) -> bool:
     if wanted in have:
         return True
     _, dot, parent = wanted.partition(".")
-    return bool(dot) and not wanted.startswith("*.") and not is_address(wanted) and f"*.{parent}" in have
+    is_host = bool(dot) and ":" not in wanted and not is_address(wanted)  # no URI, no mail address
+    return is_host and not wanted.startswith("*.") and f"*.{parent}" in have
 
 
 @lru_cache(maxsize=16_384)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+_NO_HOSTS = ("mailto:", "directory:", "other:", "id:", "uri:")
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
@@ -15,7 +17,8 @@ class Certificate:
     Attributes:
         fingerprint: SHA-256 over the DER, lower-case hex.
         spki: SHA-256 over the SubjectPublicKeyInfo, lower-case hex; empty when unreadable.
-        names: SAN entries in the order of the certificate: DNS names in lower case, addresses and URIs as text.
+        names: SAN entries in the order of the certificate: DNS names in lower case, addresses and URIs as text; others
+            with their kind before them (`mailto:`, `directory:`, `other:`, `id:`).
         key_algorithm: `rsa`, `ecdsa`, `ed25519`, `ed448`, `dsa`, `ml-dsa-…`, or the OID in dots.
         key_size: bits (the curve's for `ecdsa`), 0 where it means nothing.
         signature_hash: `sha256` and the like; empty where the algorithm has none.
@@ -44,6 +47,11 @@ class Certificate:
     authority_key_id: str = ""
     subject_key_id: str = ""
     problems: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names that a service is asked by (RFC 9525, 1.2): without those of people, mailboxes and the like."""
+        return tuple(name for name in self.names if not name.startswith(_NO_HOSTS))
 
     @property
     def lifetime(self) -> timedelta:

@@ -31,12 +31,15 @@ class KeyFacts:
     Attributes:
         spki: SHA-256 of its public part; empty when the key is unreadable or absent.
         matches: whether it belongs to the leaf; None when it could not be told.
-        mode: permission bits of the file, None where there is no file.
+        mode: permission bits of the file as they count (others cannot read through a closed folder), None where there
+            is no file.
+        sealed: it is encrypted with a password.
     """
 
     spki: str = ""
     matches: bool | None = None
     mode: int | None = None
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Observation:
         use: what the certificates are there for.
         consumers: what takes its certificate from this place. An empty place with consumers is one that is missed.
         rivals: other writers beside `owner`.
+        beside: certificates that lie beside it and may complete its chain: known, not trusted.
+        remarks: what of the place could not be read, beside what could; a clause each.
     """
 
     location: Location
@@ -122,6 +127,8 @@ class Observation:
     use: Use = Use.SERVE
     consumers: tuple[Consumer, ...] = ()
     rivals: tuple[Owner, ...] = ()
+    beside: tuple[Certificate, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
