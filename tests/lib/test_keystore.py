@@ -75,7 +75,7 @@ class TestPem:
         """Of a key behind a password nothing is said, neither that it fits nor that it does not."""
         private = load_pem_private_key(SHOP.key, None)
         locked = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
-        assert only(read(chain_pem(SHOP.chain) + locked)).key == KeyFacts()
+        assert only(read(chain_pem(SHOP.chain) + locked)).key == KeyFacts(sealed=True)
 
     def test_bag_of_leaves(self) -> None:
         """Leaves that have nothing to do with each other are entries by position, each with its issuers and key."""
@@ -188,6 +188,14 @@ class TestPkcs12:
             read(store, ("wrong",))
         assert "wrong" not in str(caught.value)
 
+    def test_password_seals_the_key(self) -> None:
+        """A key behind a password is sealed; none and the empty one keep nobody out."""
+        sealed = only(read(pkcs12(SHOP, b"geheim"), ("geheim",))).key
+        assert sealed == KeyFacts(SHOP.chain.spki, True, sealed=True)
+        assert only(read(pkcs12(SHOP))).key == KeyFacts(SHOP.chain.spki, True)
+        others = [entry.key for entry in read(stored("two.p12"), ("changeit",)).entries if entry.key]
+        assert [key.sealed for key in others] == [True, True]
+
     def test_truststore_of_java(self) -> None:
         """Each trusted certificate is an entry under its alias."""
         trusted = [
@@ -241,7 +249,7 @@ class TestJava:
         by_alias = {entry.alias: entry for entry in contents.entries}
         (leaf,), (root,) = read_certificates(stored("shop.pem")), read_certificates(stored("root.pem"))
         assert (contents.kind, contents.intact) == (Kind.JKS, None)
-        assert by_alias["shop"] == Entry("shop", (leaf, root), Use.SERVE, KeyFacts())
+        assert by_alias["shop"] == Entry("shop", (leaf, root), Use.SERVE, KeyFacts(sealed=True))
         assert by_alias["root"] == Entry("root", (root,), Use.TRUST)
 
     def test_digest_is_checked_with_the_password(self) -> None:

@@ -89,7 +89,7 @@ def _entry(alias: str, stored: Sequence[tuple[str, bytes]], *, is_key: bool) -> 
         except PemError as error:
             return Entry(alias, problem=str(error))
     use = use_of(found[0]) if is_key else Use.TRUST
-    return Entry(alias, tuple(found), use, KeyFacts() if is_key else None)
+    return Entry(alias, tuple(found), use, KeyFacts(sealed=True) if is_key else None)
 
 
 def _is_intact(data: bytes, passwords: Sequence[str]) -> bool | None:

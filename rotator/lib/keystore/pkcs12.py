@@ -44,21 +44,22 @@ def read_pkcs12(data: bytes, passwords: Sequence[str] = ()) -> Contents:
     outer = asn1.item_at(data, 0)
     if outer is not None and outer.end is not None and outer.end > len(data):
         raise Broken(f"it is cut off: {len(data)} of {outer.end} bytes")
-    store = _opened(data, passwords)
+    store, sealed = _opened(data, passwords)
     certificates = _certificates(store)
     if not certificates:
         return Contents(Kind.PKCS12, remark="it holds a private key and no certificate" if store.key else "it is empty")
-    return Contents(Kind.PKCS12, distinct(_entries(store, certificates, _keys(data))))
+    return Contents(Kind.PKCS12, distinct(_entries(store, certificates, _keys(data), sealed=sealed)))
 
 
-def _opened(data: bytes, passwords: Sequence[str]) -> PKCS12KeyAndCertificates:
+def _opened(data: bytes, passwords: Sequence[str]) -> tuple[PKCS12KeyAndCertificates, bool]:
+    """The store, and whether its keys are sealed: the empty password keeps nobody out, nor does one for the digest."""
     work = sum(_derivations(data))
     if work > _MOST_WORK:
         raise TooLarge(f"a try of a password takes {work} rounds, and {_MOST_WORK} are the most that are spent")
     tries = [None, b"", *(password.encode("utf-8", "surrogatepass") for password in passwords)]
     for password in tries[: max(2, _MOST_WORK_IN_ALL // max(1, work))]:
         try:
-            return load_pkcs12(data, password)
+            return load_pkcs12(data, password), bool(password) and _KEY not in data
         except UnsupportedAlgorithm as error:
             raise Unsupported("it is sealed with an algorithm that rotator does not know") from error
         except InvalidVersion as error:
@@ -109,7 +110,9 @@ def _name(one: PKCS12Certificate) -> str:
     return (one.friendly_name or b"").decode("utf-8", "replace")
 
 
-def _entries(store: PKCS12KeyAndCertificates, named: Sequence[tuple[Certificate, str]], keys: int) -> Iterator[Entry]:
+def _entries(
+    store: PKCS12KeyAndCertificates, named: Sequence[tuple[Certificate, str]], keys: int, *, sealed: bool
+) -> Iterator[Entry]:
     """The key's chain first. Of several keys the library gives one; that the others are there is all that is known."""
     found = [one for one, _ in named]
     rest = found
@@ -118,10 +121,10 @@ def _entries(store: PKCS12KeyAndCertificates, named: Sequence[tuple[Certificate,
         first = next((one for one in found if one.spki == spki), None) or next(iter(bag(found))).certificates[0]
         path = path_from(first, found)
         rest = [one for one in found if one not in path]
-        facts = KeyFacts(spki, first.spki == spki if first.spki else None)
+        facts = KeyFacts(spki, first.spki == spki if first.spki else None, sealed=sealed)
         yield Entry(named[found.index(first)][1], path, use_of(first), facts)
     # A self-signed one may be that of another key, and then it is no root.
-    others = KeyFacts() if keys > (store.key is not None) else None
+    others = KeyFacts(sealed=sealed) if keys > (store.key is not None) else None
     for group in bag(rest, old_roots=others is None):
         if group.use is Use.TRUST:
             yield from _trusted(group, named, found)

@@ -31,7 +31,7 @@ class HeldKey:
     def facts(self, chain: Chain | None, mode: int | None) -> KeyFacts:
         """What may be said of it beside a chain; an unreadable key matches nothing."""
         if self.encrypted:
-            return KeyFacts(mode=mode)
+            return KeyFacts(mode=mode, sealed=True)
         known = chain is not None and bool(chain.spki)
         matches = self.spki == chain.spki if chain is not None and known else None
         return KeyFacts(self.spki, matches if self.spki else False, mode)
