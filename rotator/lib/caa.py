@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rotator.core.csr import is_address
 from rotator.core.model import Caa
 from rotator.lib.memory import Kept, Memory
+from rotator.lib.patience import Patience
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 MAX_LABELS = 20
 """More than names have that a CA would sign; bounds what one lying name costs."""
-
-GIVE_UP = 12
-"""So many lookups in a row without an answer, and a run with thousands of names does not wait for each of them."""
 
 _CRITICAL = 128  # RFC 8659, 4.1
 # IANA's “Certification Authority Restriction Properties”: what a CA may be taken to know.
@@ -49,7 +47,7 @@ class Resolving:
 
     Attributes:
         servers: addresses of resolvers; empty takes those of this machine.
-        seconds: for one name, its whole climb.
+        seconds: for one name, its whole climb; less after much waiting for nothing (`Patience`).
         at_once: how many names are looked up at the same time.
         kept: of how many domains the answer is remembered.
     """
@@ -91,8 +89,7 @@ class CaaRecords:
         self, resolving: Resolving = Resolving(), clock_monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._resolver = _resolver(resolving)
-        self._seconds, self._clock = resolving.seconds, clock_monotonic
-        self._unanswered = 0  # in a row
+        self._patience, self._clock = Patience(resolving.seconds), clock_monotonic
         self._sets: Memory[str, Caa] = Memory(lambda: _NOW, entries=resolving.kept)
 
     def of(self, names: Iterable[str]) -> Mapping[str, Caa]:
@@ -107,7 +104,7 @@ class CaaRecords:
             domains = list(_upwards(name.removeprefix("*.")))
         except (DNSException, UnicodeError):
             return Caa(detail="it is no name of the DNS")
-        deadline = self._clock() + self._seconds
+        deadline = self._clock() + self._patience.seconds
         for domain in domains:
             found = self._sets.get(domain.to_text(omit_final_dot=True), partial(self._ask, domain, deadline))
             if found.domain or found.detail:
@@ -122,8 +119,8 @@ class CaaRecords:
         text = domain.to_text(omit_final_dot=True)
         if self._resolver is None:
             return Kept(Caa(detail="this machine has no resolver that could be asked"), _LATER)
-        if self._unanswered >= GIVE_UP:
-            return Kept(Caa(detail=f"the resolver gave no answer {GIVE_UP} times in a row; not asked again"), _LATER)
+        if objection := self._patience.objection(text):
+            return Kept(Caa(detail=objection), _LATER)
         left = deadline - self._clock()  # none left: the resolver times out at once
         try:
             answer = self._resolver.resolve(domain, "CAA", raise_on_no_answer=False, search=False, lifetime=left)
@@ -132,14 +129,27 @@ class CaaRecords:
         except NXDOMAIN:
             found = Caa()  # nothing there; what is above counts
         except Timeout:
-            self._unanswered += 1
+            if self._patience.silent(text, left) and self._is_mute(self._resolver):
+                self._patience.dead()
             return Kept(Caa(detail=f"the resolver gave no answer for {text} in time"), _LATER)
         except NoNameservers as error:
             found = Caa(detail=f"the resolver answered {_code(error)} for {text}")
         except (DNSException, OSError) as error:
             found = Caa(detail=f"{text} could not be looked up: {type(error).__name__}")
-        self._unanswered = 0
+        self._patience.answered(text)
         return Kept(found, _LATER)
+
+    def _is_mute(self, resolver: Resolver) -> bool:
+        """Whether it answers nothing at all, not even for the root, which every resolver has something to say of."""
+        from dns.exception import DNSException, Timeout
+
+        try:
+            resolver.resolve(".", "SOA", raise_on_no_answer=False, lifetime=self._patience.seconds)
+        except Timeout:
+            return True
+        except (DNSException, OSError):
+            return False  # a refusal is an answer
+        return False
 
 
 def _resolver(resolving: Resolving) -> Resolver | None:

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.core.model import Caa
-from rotator.lib.caa import GIVE_UP, MAX_LABELS, CaaRecords, Resolving, caa_of, issuer_domain, read_set
+from rotator.lib.caa import MAX_LABELS, CaaRecords, Resolving, caa_of, issuer_domain, read_set
+from rotator.lib.patience import GIVE_UP, GIVE_UP_ZONE, IN_VAIN, Patience, zone_of
 from tests.servers.bind import BROKEN, Bind, start_bind
 from tests.servers.ports import LOOPBACK
 
@@ -112,13 +114,60 @@ def test_a_failed_lookup_is_no_empty_set(bind: Bind, tree: Bind) -> None:
 
 def test_a_silent_resolver_is_left_in_time() -> None:
     """A resolver that never answers costs each name no more than its time, and a long run not that for each name."""
-    names = [f"host{number}.shop.test" for number in range(200)]
+    names = [f"www.shop{number}.test" for number in range(200)]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((LOOPBACK, 0))
         found = caa_of(names, Resolving((LOOPBACK,), silent.getsockname()[1], seconds=0.2))
     details = [caa.detail for caa in found.values()]
-    assert details[0] == "the resolver gave no answer for host0.shop.test in time"
+    assert details[0] == "the resolver gave no answer for www.shop0.test in time"
     assert details[-1] == f"the resolver gave no answer {GIVE_UP} times in a row; not asked again"
+
+
+def test_a_silent_zone_costs_no_other(tmp_path: Path) -> None:
+    """A certificate with names of zones that nobody answers for: they are left, and every other name is asked."""
+    dead = [f"www{number}.dead.test" for number in range(12)] + [f"www.dead{number}.test" for number in range(12)]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((LOOPBACK, 0))
+        port = silent.getsockname()[1]
+        elsewhere = dict.fromkeys(["dead.test", *(f"dead{number}.test" for number in range(12))], port)
+        with start_bind(tmp_path, {"shop.test": ZONE}, resolver=True, elsewhere=elsewhere) as server:
+            records = CaaRecords(Resolving((server.address,), server.port, seconds=0.2))
+            found = records.of(dead)
+            assert records.of(["www.shop.test"]) == {"www.shop.test": Caa("shop.test", (LETSENCRYPT,))}
+    assert found["www0.dead.test"].detail == "the resolver gave no answer for www0.dead.test in time"
+    assert found["www11.dead.test"].detail == (
+        f"the resolver gave no answer for dead.test {GIVE_UP_ZONE} times in a row; not asked again"
+    )
+    assert all(caa.detail for caa in found.values())
+    assert sum(caa.detail.endswith("in time") for caa in found.values()) == GIVE_UP_ZONE + 12
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        ("www.shop.test", "shop.test"),
+        ("shop.test", "shop.test"),
+        ("test", "test"),
+        ("a.b.shop.co.uk", "shop.co.uk"),
+        ("a.shop.org", "shop.org"),
+        ("a.b.ab.com", "ab.com"),
+    ],
+)
+def test_whose_silence_it_is(name: str, zone: str) -> None:
+    """A zone is what one owner registered, as far as its name tells; `co.uk` is nobody's."""
+    assert zone_of(name) == zone
+
+
+def test_what_is_asked_in_vain_is_asked_more_shortly() -> None:
+    """After minutes of waiting for zones that are silent, each further one may take a tenth of the time only."""
+    patience = Patience(10.0)
+    assert patience.seconds == 10.0
+    for number in range(int(IN_VAIN / 10)):
+        patience.silent(f"dead{number}.test", 10.0)
+    assert patience.seconds == 1.0
+    patience.answered("shop.test")
+    assert patience.objection("shop.test") == ""
+    assert patience.seconds == 1.0
 
 
 def test_many_names_at_once(bind: Bind) -> None:

@@ -17,7 +17,6 @@ from tests.servers.run import need
 from tests.servers.service import Service, running, service
 
 HEAD = "$TTL 60\n@ SOA ns nobody 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n"
-ROOT = {".": ""}
 BROKEN = "this is no zone"
 """Given as a zone's records: BIND answers SERVFAIL for it."""
 
@@ -44,30 +43,40 @@ def _file(zone: str) -> str:
     return f"{'root' if zone == '.' else zone}.zone"
 
 
-def _configuration(home: Path, port: int, zones: Mapping[str, str], *, resolver: bool) -> str:
+def _configuration(
+    home: Path, port: int, zones: Mapping[str, str], elsewhere: Mapping[str, int], *, resolver: bool
+) -> str:
     options = (
         f'directory "{home}"; pid-file "{home}/named.pid"; session-keyfile "{home}/session.key"; '
         f"listen-on port {port} {{ {LOOPBACK}; }}; listen-on-v6 {{ none; }}; recursion {'yes' if resolver else 'no'}; "
         "dnssec-validation no; allow-query { any; }; notify no; empty-zones-enable no;"
     )
     entries = [f'zone "{zone}" {{ type primary; file "{_file(zone)}"; }};' for zone in zones]
+    entries += [
+        f'zone "{zone}" {{ type forward; forward only; forwarders port {other} {{ {LOOPBACK}; }}; }};'
+        for zone, other in elsewhere.items()
+    ]
     return "\n".join([f"options {{ {options} }};", "controls { };", *entries, ""])
 
 
 @contextlib.contextmanager
-def start_bind(folder: Path, zones: Mapping[str, str], *, resolver: bool = False) -> Iterator[Bind]:
+def start_bind(
+    folder: Path, zones: Mapping[str, str], *, resolver: bool = False, elsewhere: Mapping[str, int] | None = None
+) -> Iterator[Bind]:
     """Run a BIND with these zones: name without a final dot → records, beside SOA and NS.
 
     A resolver follows aliases from zone to zone, and has a root of its own, so that it never asks anybody else; without
-    it what is in no zone is refused.
+    it what is in no zone is refused. What is under a zone of `elsewhere` it asks of another server on loopback, at
+    that port.
     """
     program = need("named")
     home, port = folder / "bind", free_port()
-    zones = {**ROOT, **zones} if resolver else zones
+    delegated = "".join(f"{zone}. NS ns\n" for zone in elsewhere or {})  # or the root would say that there is no such
+    zones = {".": delegated, **zones} if resolver else zones
     home.mkdir(parents=True, exist_ok=True)
     for zone, records in zones.items():
         (home / _file(zone)).write_text(f"{HEAD}{records}\n")
-    (home / "named.conf").write_text(_configuration(home, port, zones, resolver=resolver))
+    (home / "named.conf").write_text(_configuration(home, port, zones, elsewhere or {}, resolver=resolver))
     # As root it stays root: another user may not enter pytest's folders.
     user = ["-u", "root"] if os.geteuid() == 0 else []
     process = service("bind", home, [program, "-g", "-4", "-n", "1", *user, "-c", home / "named.conf"])
