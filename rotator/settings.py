@@ -88,7 +88,10 @@ def parse_duration(value: object) -> object:
     pieces = _DURATION.findall(text)
     if not pieces or _DURATION.sub("", text).strip():
         raise ValueError(f"{value!r} is no duration; write it like 30s, 15m, 1h30m or 30d")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in pieces))
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in pieces))
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is longer than can be counted") from error
 
 
 def show_duration(value: timedelta) -> str:

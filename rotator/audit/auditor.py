@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from rotator.audit.index import Index
-from rotator.core.audit import Excused, Line
+from rotator.core.audit import Excused, Line, Unseen, lasting_place, place_of
 from rotator.core.lead import lead
-from rotator.core.model import Caa, Certificate, Chain, Decision, Finding, Location, Observation, Revocation
+from rotator.core.model import Caa, Certificate, Chain, Decision, Finding, Observation, Revocation
 from rotator.core.rules.catalogue import LEAVES, chain_says, place_says
 from rotator.core.rules.judgement import Judgement
 from rotator.core.rules.rule import ChainFacts, PlaceFacts, Rule, Said
-from rotator.core.trust import path_of
+from rotator.core.trust import MAX_CHAIN, path_of
 
 _CHAINS_KEPT = 4096
 """What the rules say of a chain is kept for so many: intermediates, wildcards and replicas repeat."""
 
 SECOND = timedelta(seconds=1)
+_FIRST = datetime.min.replace(tzinfo=UTC) + SECOND
+"""What ends before this has no moment before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class Trusted:
     @property
     def known(self) -> bool:
         return bool(self.system or self.own)
+
+
+def trusted_by(system: Sequence[Certificate], added: Sequence[Certificate], own: Iterable[Certificate]) -> Trusted:
+    """The store of this machine, told apart from what its administrators added to it; and roots of the operator's."""
+    private = set(added)
+    public = tuple(root for root in system if root not in private)
+    return Trusted(public, tuple(dict.fromkeys((*added, *own))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +91,21 @@ class Auditor:
         chain = observation.chain
         said = self._of_chain(observation, asked) if chain and observation.use in LEAVES else ()
         of_place = place_says(PlaceFacts(observation, self.now, decision, self._plan))
-        findings, excused = self._judged(observation.location, (*said, *of_place))
+        findings, excused = self._judged(observation, (*said, *of_place))
         self._index.add(observation)
-        due = chain.not_after - lead(chain.lifetime) if chain and observation.use in LEAVES else None
-        return Line(observation, findings, due, decision, unmanaged, excused)
+        return Line(observation, findings, _due(observation), decision, unmanaged, excused)
+
+    def told(self, observation: Observation, asked: Asked = NOTHING_ASKED, **more: Any) -> Line | Unseen:
+        """The same; a fault of rotator's own in judging one place is told for that place, and hides no other."""
+        try:
+            return self.line(observation, asked, **more)
+        except Exception as error:  # noqa: BLE001 - logged in full below; one place must not hide the others
+            from rotator.log import logger  # loads what a scan without faults needs not
+
+            logger(__name__).exception("place not judged", place=str(observation.location))
+            return Unseen(
+                place_of(observation), f"a fault in rotator itself ({type(error).__name__}); please report it"
+            )
 
     def expect(self, observation: Observation, current: Chain, place: str) -> None:
         """An endpoint is known to belong to a certificate, whatever it shows."""
@@ -94,59 +115,75 @@ class Auditor:
     def compared(self) -> list[tuple[Finding, Excused | None]]:
         """What only comparing all places tells; no more lines after that."""
         found = []
-        for one in self._index.compared():
+        for one in self._index.compared(self.now):
             if self.judgement.asks(one.rule):
-                finding = self.judgement.finding(one.rule, one.said, one.location)
+                finding = self.judgement.finding(one.rule, one.said, one.member.location, one.member.lasting)
                 found.append((finding, self.judgement.excuse(finding, self.now.date())))
         return found
 
     # ------------------------------------------------------------ one chain
 
     def _of_chain(self, observation: Observation, asked: Asked) -> tuple[tuple[Rule, Said], ...]:
-        chain, anchors = observation.chain, observation.anchors
+        chain = observation.chain
         assert chain is not None
-        key = (
-            *(certificate.fingerprint for certificate in chain.certificates),
-            *(anchor.fingerprint for anchor in anchors),
-            asked.revocation,
-        )
+        around = (chain.certificates, observation.anchors, observation.beside)
+        key = (observation.use, asked.revocation, *(tuple(c.fingerprint for c in group) for group in around))
         if key not in self._chains or asked.caa:
-            self._chains[key] = tuple(chain_says(self._facts(chain, anchors, asked)))
+            self._chains[key] = tuple(chain_says(self._facts(observation, chain, asked)))
             if len(self._chains) > _CHAINS_KEPT:
                 self._chains.popitem(last=False)
         return self._chains[key]
 
-    def _facts(self, chain: Chain, anchors: tuple[Certificate, ...], asked: Asked) -> ChainFacts:
-        moment = max(chain.not_before, min(self.now, chain.not_after - SECOND))
-        path = path_of(chain, self._trusted.system, moment)
-        public = not isinstance(path, str)
-        private = (*self._trusted.own, *anchors)
-        if not public and private:
-            own = path_of(chain, private, moment)
-            path = path if isinstance(own, str) and self._trusted.system else own
+    def _facts(self, observation: Observation, chain: Chain, asked: Asked) -> ChainFacts:
+        judged = Chain(chain.certificates[:MAX_CHAIN])
         facts = ChainFacts(
-            chain,
+            judged,
             self.now,
-            public=public,
-            trust=self._trusted.known or bool(anchors),
+            use=observation.use,
+            beside=observation.beside[:MAX_CHAIN],
+            left_out=len(chain.certificates) - len(judged.certificates),
+            trust=self._trusted.known or bool(observation.anchors),
             revocation=asked.revocation,
             caa=asked.caa,
             thresholds=self.judgement.thresholds,
         )
+        path, public = self._path(facts, observation.anchors)
+        facts = replace(facts, public=public)
         return replace(facts, refusal=path) if isinstance(path, str) else replace(facts, path=path)
+
+    def _path(self, facts: ChainFacts, anchors: tuple[Certificate, ...]) -> tuple[tuple[Certificate, ...] | str, bool]:
+        """The path that clients take, or why there is none; and whether it leads to the public web's roots."""
+        leaf = facts.leaf
+        moment = max(leaf.not_before, min(self.now, leaf.not_after - SECOND if leaf.not_after > _FIRST else _FIRST))
+        known = Chain((*facts.chain.certificates, *facts.beside)[:MAX_CHAIN])
+        path = path_of(known, self._trusted.system, moment, servers=facts.is_for_servers)
+        if not isinstance(path, str):
+            return path, True
+        private = (*self._trusted.own, *anchors)
+        own = path_of(known, private, moment, servers=facts.is_for_servers) if private else path
+        return (path if isinstance(own, str) and self._trusted.system else own), False
 
     # ------------------------------------------------------------ judging
 
     def _judged(
-        self, location: Location, said: tuple[tuple[Rule, Said], ...]
+        self, observation: Observation, said: tuple[tuple[Rule, Said], ...]
     ) -> tuple[tuple[Finding, ...], tuple[Excused, ...]]:
         findings, excused = [], []
+        place = lasting_place(observation)
         for rule, one in said:
             if self.judgement.asks(rule):
-                finding = self.judgement.finding(rule, one, location)
+                finding = self.judgement.finding(rule, one, observation.location, place)
                 known = self.judgement.excuse(finding, self.now.date())
                 if known is None:
                     findings.append(finding)
                 else:
                     excused.append(known)
         return tuple(findings), tuple(excused)
+
+
+def _due(observation: Observation) -> datetime | None:
+    chain = observation.chain
+    if chain is None or observation.use not in LEAVES:
+        return None
+    ahead = lead(chain.lifetime)
+    return chain.not_after - ahead if chain.not_after - _FIRST > ahead else chain.not_after

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import chain as chained
+from typing import Any
 
 from rotator.core.model import Endpoint, Location, Observation
 from rotator.core.rules.fleet import (
@@ -26,7 +27,8 @@ from rotator.core.rules.fleet import (
     key_reused,
     member_of,
     replicas_differ,
-    served_not_stored,
+    served_older,
+    served_otherwise,
 )
 
 _AT_ONCE = 500
@@ -34,26 +36,42 @@ _CACHE_KIB = 8192
 _MOST_KINDS = 10_000
 """Different values in one group that are counted one by one; of more, only some are named."""
 
-_SCHEMA = """
-CREATE TABLE members (
-  system TEXT, address TEXT, place TEXT, service TEXT, endpoint TEXT, keyed INTEGER, fingerprint TEXT, spki TEXT,
-  issuer TEXT, serial TEXT, names TEXT, algorithm TEXT, not_before INTEGER, not_after INTEGER, issued BLOB, named BLOB
-);
-CREATE TABLE expected (endpoint TEXT, fingerprint TEXT, place TEXT, not_after INTEGER);
+_COLUMNS = ("system", "address", *(one.name for one in fields(Member) if one.name != "location"))
+_BLOBS = frozenset({"system", "address", "place", "lasting", "service"})
+"""Texts that may hold bytes which are no text, as paths do; they are kept as bytes and come back as they were."""
+
+_SCHEMA = f"""
+CREATE TABLE members ({", ".join(_COLUMNS)}, issued BLOB, named BLOB);
+CREATE TABLE expected (endpoint, fingerprint, place, not_after);
 """
 _INDEXES = """
 CREATE INDEX by_spki ON members (spki);
 CREATE INDEX by_issued ON members (issued);
-CREATE INDEX by_endpoint ON members (endpoint);
+CREATE INDEX by_asked ON members (asked);
 CREATE INDEX by_fingerprint ON members (fingerprint, endpoint);
-CREATE INDEX by_named ON members (named, endpoint, keyed, not_before);
+CREATE INDEX by_named ON members (named, endpoint, keyed, algorithm, not_before);
 CREATE INDEX expected_at ON expected (endpoint, fingerprint);
 """
-_COLUMNS = (
-    "system, address, place, service, endpoint, keyed, fingerprint, spki, issuer, serial, names, algorithm, "
-    "not_before, not_after"
-)
-_QUALIFIED = ", ".join(f"m.{column}" for column in _COLUMNS.split(", "))
+
+# What should be served at an endpoint, and is not; of several certificates that may be, the latest is named.
+_OTHERWISE = """
+SELECT m.*, e.place AS other, max(e.not_after) AS ends FROM members m JOIN expected e ON e.endpoint = m.endpoint
+WHERE NOT EXISTS (SELECT 1 FROM expected o WHERE o.endpoint = m.endpoint AND o.fingerprint = m.fingerprint)
+GROUP BY m.rowid
+"""
+
+# A newer one of the same names and kind of key is kept somewhere, has begun, and nothing says what belongs there. What
+# is served and kept in a folder without a newer one beside it may be just what that folder's server should show.
+_OLDER = """
+SELECT m.*, (SELECT s.place FROM members s WHERE s.named = m.named AND s.endpoint = '' AND s.keyed = 1
+  AND s.algorithm = m.algorithm AND s.not_before > m.not_before AND s.not_before <= :now
+  ORDER BY s.not_before DESC LIMIT 1) AS other
+FROM members m WHERE m.endpoint <> '' AND m.names <> '' AND other IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM expected e WHERE e.endpoint = m.endpoint)
+AND NOT EXISTS (SELECT 1 FROM members c WHERE c.fingerprint = m.fingerprint AND c.endpoint = ''
+  AND NOT EXISTS (SELECT 1 FROM members n WHERE n.named = m.named AND n.endpoint = '' AND n.keyed = 1
+    AND n.algorithm = m.algorithm AND n.not_before > m.not_before AND n.service = c.service))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +84,8 @@ class _Likeness:
 
 
 _SAME_SERIAL = _Likeness("issued", "fingerprint", "serial <> ''")
-_SAME_ENDPOINT = _Likeness("endpoint || ' ' || algorithm", "fingerprint", "endpoint <> ''")
-_SAME_KEY = _Likeness("spki", "named", "spki <> ''")
+_SAME_ENDPOINT = _Likeness("asked || ' ' || algorithm", "fingerprint", "endpoint <> ''")
+_SAME_KEY = _Likeness("spki", "first", "spki <> ''")
 _SAME_KEPT_KEY = _Likeness("spki", "service", "spki <> '' AND endpoint = '' AND keyed")
 
 
@@ -76,6 +94,7 @@ class Index:
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
+        self._database.row_factory = sqlite3.Row
         self._database.executescript(_SCHEMA)
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA synchronous = OFF")
@@ -101,73 +120,28 @@ class Index:
         row = (str(endpoint), fingerprint, _bytes(place), int(not_after.timestamp()))
         self._database.execute("INSERT INTO expected VALUES (?, ?, ?, ?)", row)
 
-    def compared(self) -> Iterator[Compared]:
+    def compared(self, now: datetime) -> Iterator[Compared]:
         """What only comparing places tells, each once; adding ends here."""
         self._write()
         self._database.executescript(_INDEXES)
-        yield from self._served_otherwise()
-        yield from self._served_older()
+        for row in self._database.execute(_OTHERWISE):
+            served = _member(row)
+            said = served_otherwise(served, _text(row["other"]), _time(row["ends"]))
+            yield Compared(SERVED_NOT_STORED, served, said)
+        for row in self._database.execute(_OLDER, {"now": int(now.timestamp())}):
+            yield Compared(SERVED_NOT_STORED, _member(row), served_older(_text(row["other"])))
         for shared in self._alike(_SAME_ENDPOINT):
-            yield Compared(REPLICAS_DIFFER, shared.member.location, replicas_differ(shared))
+            yield Compared(REPLICAS_DIFFER, shared.member, replicas_differ(shared))
         for shared in self._alike(_SAME_SERIAL):
-            yield Compared(DUPLICATE_SERIAL, shared.member.location, duplicate_serial(shared))
+            yield Compared(DUPLICATE_SERIAL, shared.member, duplicate_serial(shared))
         yield from self._keys()
 
     def _write(self) -> None:
-        marks = ", ".join("?" * 16)
+        marks = ", ".join("?" * (len(_COLUMNS) + 2))
         self._database.execute("BEGIN")
         self._database.executemany(f"INSERT INTO members VALUES ({marks})", self._waiting)  # noqa: S608 - marks only
         self._database.execute("COMMIT")
         self._waiting.clear()
-
-    # ------------------------------------------------------------ served against stored
-
-    def _served_otherwise(self) -> Iterator[Compared]:
-        """Endpoints that are known to serve something else than they show; of several known, the latest is named."""
-        rows = self._database.execute(
-            f"SELECT {_QUALIFIED}, e.fingerprint, e.place, max(e.not_after) FROM members m "  # noqa: S608 - constants
-            "JOIN expected e ON e.endpoint = m.endpoint WHERE NOT EXISTS (SELECT 1 FROM expected o "
-            "WHERE o.endpoint = m.endpoint AND o.fingerprint = m.fingerprint) GROUP BY m.rowid"
-        )
-        for row in rows:
-            served = _member(row)
-            stored = Member(
-                Location("", ""),
-                _text(row[15]),
-                "",
-                "",
-                True,
-                row[14],
-                "",
-                "",
-                "",
-                "",
-                "",
-                served.not_before,
-                _time(row[16]),
-            )
-            yield Compared(SERVED_NOT_STORED, served.location, served_not_stored(served, stored, certain=True))
-
-    def _served_older(self) -> Iterator[Compared]:
-        """Endpoints that nothing is known of, which show an older certificate than is stored for the same names."""
-        latest = (
-            "SELECT s.rowid FROM members s WHERE s.named = m.named AND s.endpoint = '' AND s.keyed = 1 "
-            "AND s.not_before > m.not_before ORDER BY s.not_before DESC LIMIT 1"
-        )
-        rows = self._database.execute(
-            f"SELECT {_QUALIFIED}, ({latest}) AS newer FROM members m WHERE m.endpoint <> '' "  # noqa: S608 - constants
-            "AND m.names <> '' AND newer IS NOT NULL "
-            "AND NOT EXISTS (SELECT 1 FROM expected e WHERE e.endpoint = m.endpoint) "
-            "AND NOT EXISTS (SELECT 1 FROM members c WHERE c.fingerprint = m.fingerprint AND c.endpoint = '')"
-        )
-        for row in rows:
-            served = _member(row)
-            stored = self._database.execute(
-                f"SELECT {_COLUMNS} FROM members WHERE rowid = ?",  # noqa: S608 - constants
-                (row[14],),
-            ).fetchone()
-            said = served_not_stored(served, _member(stored), certain=False)
-            yield Compared(SERVED_NOT_STORED, served.location, said)
 
     # ------------------------------------------------------------ alike, and yet not the same
 
@@ -177,7 +151,7 @@ class Index:
             place = str(shared.member.location)
             if place not in told:
                 told.add(place)
-                yield Compared(KEY_REUSED, shared.member.location, key_reused(shared))
+                yield Compared(KEY_REUSED, shared.member, key_reused(shared))
 
     def _alike(self, likeness: _Likeness) -> Iterator[Shared]:
         """Every member of every group that differs where it should not."""
@@ -185,8 +159,8 @@ class Index:
             f"SELECT {likeness.alike} AS alike FROM members WHERE {likeness.among} "  # noqa: S608 - constants
             f"GROUP BY alike HAVING count(DISTINCT {likeness.differ}) > 1"
         )
-        for (value,) in groups:
-            yield from self._group(likeness, value)
+        for group in groups:
+            yield from self._group(likeness, group["alike"])
 
     def _group(self, likeness: _Likeness, value: object) -> Iterator[Shared]:
         of_group = f"FROM members m WHERE {likeness.among} AND {likeness.alike} = ?"
@@ -196,55 +170,48 @@ class Index:
         total = sum(count for _, count, _ in kinds)
         counts = {kind: count for kind, count, _ in kinds}
         examples = [(kind, _text(place)) for kind, _, place in kinds[:2]]
-        for row in self._database.execute(f"SELECT {_QUALIFIED}, {likeness.differ} {of_group}", (value,)):
-            example = next(place for kind, place in examples if kind != row[14])
-            yield Shared(_member(row), total - counts.get(row[14], 0), example)
+        for row in self._database.execute(f"SELECT m.*, {likeness.differ} AS kind {of_group}", (value,)):
+            example = next(place for kind, place in examples if kind != row["kind"])
+            yield Shared(_member(row), total - counts.get(row["kind"], 0), example)
 
 
 def _row(member: Member) -> tuple[object, ...]:
+    texts = {"system": member.location.system, "address": member.location.address}
     return (
-        *(_bytes(text) for text in (member.location.system, member.location.address, member.place, member.service)),
-        member.endpoint,
-        member.keyed,
-        member.fingerprint,
-        member.spki,
-        *(_plain(text) for text in (member.issuer, member.serial, member.names, member.algorithm)),
-        int(member.not_before.timestamp()),
-        int(member.not_after.timestamp()),
+        *(_kept(name, texts.get(name) or getattr(member, name, "")) for name in _COLUMNS),
         _digest(f"{member.issuer}\0{member.serial}"),
         _digest(member.names),
     )
 
 
+def _kept(column: str, value: object) -> object:
+    if isinstance(value, datetime):
+        return int(value.timestamp())
+    if not isinstance(value, str):
+        return value
+    return _bytes(value) if column in _BLOBS else value.encode("utf-8", "backslashreplace").decode()
+
+
+def _member(row: sqlite3.Row) -> Member:
+    found: dict[str, Any] = {name: _text(row[name]) if name in _BLOBS else row[name] for name in _COLUMNS}
+    location = Location(found.pop("system"), found.pop("address"))
+    for name in ("not_before", "not_after"):
+        found[name] = _time(found[name])
+    return Member(location=location, **{**found, "keyed": bool(found["keyed"])})
+
+
 def _bytes(text: str) -> bytes:
-    """A path may have bytes that are no text; it comes back as it was."""
     return text.encode("utf-8", "surrogatepass")
 
 
-def _text(stored: object) -> str:
-    assert isinstance(stored, bytes)
+def _text(stored: bytes) -> str:
     return stored.decode("utf-8", "surrogatepass")
 
 
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _digest(text: str) -> bytes:
     """Names of certificates may be long, and hostile: what is only compared is kept short."""
     return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).digest()
-
-
-def _member(row: tuple[object, ...]) -> Member:
-    system, address, place, service, endpoint, keyed, fingerprint, spki, issuer, serial, names, algorithm, *dates = row[
-        :14
-    ]
-    begins, ends = (_time(value) for value in dates)
-    location = Location(_text(system), _text(address))
-    texts = (str(fingerprint), str(spki), str(issuer), str(serial), str(names), str(algorithm))
-    return Member(location, _text(place), _text(service), str(endpoint), bool(keyed), *texts, begins, ends)
-
-
-def _time(seconds: object) -> datetime:
-    assert isinstance(seconds, int)
-    return datetime.fromtimestamp(seconds, UTC)

@@ -31,7 +31,7 @@ def audited(seen: Iterable[Observation | Unseen], auditor: Auditor, lookups: Loo
     """What the rules say of each place, as it is seen; where CAs or DNS are asked, when they have answered."""
     told = (unseen_of(one) if isinstance(one, Observation) and is_unseen(one) else one for one in seen)
     for one, asked in lookups.asked(told) if lookups else ((one, NOTHING_ASKED) for one in told):
-        yield one if isinstance(one, Unseen) else auditor.line(one, asked)
+        yield one if isinstance(one, Unseen) else auditor.told(one, asked)
 
 
 class Tally:

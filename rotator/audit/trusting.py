@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rotator.audit.auditor import Trusted
+from rotator.audit.auditor import Trusted, trusted_by
 from rotator.core.model import Certificate
 from rotator.errors import IssueError, RotatorError
+from rotator.lib.trust import own_roots
 from rotator.log import logger
 from rotator.ports import Anchors
 from rotator.world import World
@@ -27,7 +28,7 @@ def trusted_in(world: World, files: Iterable[str]) -> Trusted:
     except RotatorError as error:
         log.warning("the system's roots cannot be read", error=str(error))
         system = ()
-    return Trusted(system, tuple(dict.fromkeys(own)))
+    return trusted_by(system, own_roots(), own)
 
 
 def _roots_of(issuer: Anchors) -> tuple[Certificate, ...]:

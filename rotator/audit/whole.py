@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 
 from rotator.audit.auditor import NOTHING_ASKED, Auditor
 from rotator.audit.lookups import Lookups
@@ -25,26 +26,30 @@ from rotator.core.served import observation_of
 
 def audit_of(inventory: Inventory, auditor: Auditor, plan: Plan | None = None, lookups: Lookups | None = None) -> Audit:
     """Hold an inventory against the catalogue; with a plan, say what would be done about each place."""
-    seen = (*inventory.observations, *_beyond_sources(inventory))
-    looked = (observation for observation in seen if not is_unseen(observation))
+    unseen = (Unseen(problem.source, problem.message) for problem in inventory.problems)
+    return gathered(chain(unseen, _told(inventory, auditor, plan, lookups)), auditor)
+
+
+def _told(
+    inventory: Inventory, auditor: Auditor, plan: Plan | None, lookups: Lookups | None
+) -> Iterator[Line | Unseen]:
     decisions = _decisions(inventory.facts, plan)
     held = {problem.location: problem.message for problem in inventory.held}
     current = _current(inventory.facts)
-    lines: list[Line] = []
-    for observation, asked in lookups.asked(looked) if lookups else ((one, NOTHING_ASKED) for one in looked):
+    seen = chain(inventory.observations, _beyond_sources(inventory))
+    for observation, asked in lookups.asked(seen) if lookups else ((one, NOTHING_ASKED) for one in seen):
         if observation.endpoint in current:
             auditor.expect(observation, *current[observation.endpoint])
-        lines.append(
-            auditor.line(
+        yield (
+            unseen_of(observation)
+            if is_unseen(observation)
+            else auditor.told(
                 observation,
                 asked,
                 decision=decisions.get(observation.endpoint or observation.location),
                 unmanaged=held.get(observation.location, ""),
             )
         )
-    unseen = [Unseen(problem.source, problem.message) for problem in inventory.problems]
-    unseen += [unseen_of(o) for o in seen if is_unseen(o)]
-    return whole(auditor, lines, unseen)
 
 
 def gathered(seen: Iterable[Line | Unseen], auditor: Auditor) -> Audit:

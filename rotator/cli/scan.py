@@ -47,6 +47,7 @@ class GroupBy(StrEnum):
 
 
 def scan(
+    ctx: typer.Context,
     targets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -126,6 +127,8 @@ def scan(
         from rotator.cli.scandiff import diff
 
         return diff(targets[1:], output, fail_on)
+    if not targets and (said := _beside_targets(ctx)):
+        raise Mistake(f"{', '.join(said)} go with targets; the sources of a config have settings of their own")
     wishes = Wishes(
         expiring_within=duration(expiring_within, "--expiring-within") if expiring_within else None,
         only=tuple(only or ()),
@@ -154,6 +157,21 @@ def scan(
         wide=yes,
     )
     return scan_targets(tuple(targets), looking, wishes, telling, config)
+
+
+_OF_TARGETS = frozenset(
+    {
+        "server_name", "client_certificate", "client_key", "passwords_file", "connect_timeout", "handshake_timeout",
+        "timeout", "concurrency", "per_address", "processes", "yes",
+    }
+)  # fmt: skip
+"""Options that say how to look at what is named on the command line, and mean nothing without."""
+
+
+def _beside_targets(ctx: typer.Context) -> list[str]:
+    """Those of them that a person gave."""
+    given = {name for name in _OF_TARGETS if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    return sorted(f"--{name.replace('_', '-')}" for name in given)
 
 
 def _usual_config() -> Path:

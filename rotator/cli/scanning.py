@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rotator.config.build import Config
     from rotator.core.audit import Audit, Unseen
     from rotator.core.model import Endpoint, Observation
+    from rotator.core.rules.judgement import Judgement
     from rotator.lib.tls import ClientCertificate
     from rotator.ports import Source
 
@@ -94,21 +95,36 @@ def _seen(targets: Targets, looking: Looking) -> Iterator[Observation | Unseen]:
     yield from targets.unseen
 
 
-def _served(targets: Targets, looking: Looking) -> Iterator[Observation]:
+def _served(targets: Targets, looking: Looking) -> Iterator[Observation | Unseen]:
     """What every endpoint serves."""
     endpoints = targets.endpoints()
     first = next(endpoints, None)
     if first is None:
         return  # a scan of files loads nothing of TLS
+    from rotator.core.audit import Unseen
     from rotator.core.served import observation_of
-    from rotator.lib.tls import ClientCertificateUnfit, probe
+    from rotator.lib.tls import ClientCertificateUnfit, WorkerEnded, probe
 
-    named = (_asked_for(endpoint, looking.server_name) for endpoint in chain([first], endpoints))
+    server_name = _server_name(looking.server_name)
+    named = (_asked_for(endpoint, server_name) for endpoint in chain([first], endpoints))
     try:
         sightings = probe(named, **_limits(targets, looking))
     except ClientCertificateUnfit as error:
         raise Mistake(str(error)) from error
-    yield from map(observation_of, sightings)
+    try:
+        yield from map(observation_of, sightings)
+    except WorkerEnded as error:
+        yield Unseen("endpoints", str(error))
+
+
+def _server_name(name: str) -> str:
+    """As endpoints have it: in ASCII, lower case."""
+    from rotator.lib.endpoint import parse_endpoint
+
+    try:
+        return parse_endpoint("localhost", name).server_name if name else ""
+    except ValueError as error:
+        raise Mistake(f"--server-name: {error}") from error
 
 
 def _asked_for(endpoint: Endpoint, server_name: str) -> Endpoint:
@@ -216,14 +232,14 @@ def scan_config(path: Path, wishes: Wishes, telling: Telling, *, asked: bool) ->
     log_to_stderr()
     config = read_config(path)
     try:
-        audit = _audit_of(config, wishes)
+        audit, judged = _audit_of(config, wishes)
     except StateError as error:
         remark(f"rotator: {error}; looked at all the same, as if for the first time")
-        audit = _audit_of(without_state(config), wishes)
-    return tell_whole(audit, telling)
+        audit, judged = _audit_of(without_state(config), wishes)
+    return tell_whole(audit, judged, telling)
 
 
-def _audit_of(config: Config, wishes: Wishes) -> Audit:
+def _audit_of(config: Config, wishes: Wishes) -> tuple[Audit, Judgement]:
     from rotator.app import look_and_plan
     from rotator.audit.auditor import Auditor
     from rotator.audit.trusting import trusted_in
@@ -242,4 +258,4 @@ def _audit_of(config: Config, wishes: Wishes) -> Audit:
             stack.enter_context(asking)
         inventory, plan = look_and_plan(wiring.world, now)
         auditor = stack.enter_context(closing(Auditor(inventory.at, roots, judged, plan=True)))
-        return audit_of(inventory, auditor, plan, asking)
+        return audit_of(inventory, auditor, plan, asking), judged

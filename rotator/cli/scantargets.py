@@ -14,6 +14,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from rotator.cli.ending import Mistake
+from rotator.cli.screen import remark
 from rotator.core.audit import Unseen
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class Targets:
     def _sort(self, word: str) -> Iterator[Endpoint]:
         """The endpoints of a word; or none, and it is put where it is looked for.
 
-        What exists as a path is one, a range or an endpoint of that form excepted; of the rest, what begins like a
-        path or has a glob is one.
+        What exists as a path is one, and a person is told where it could be a host as well; of the rest, what begins
+        like a path or has a glob is one.
         """
         scheme, found, _ = word.partition("://")
         path = str(Path(os.path.expanduser(word)).absolute())  # noqa: PTH111 - Path raises for `~nobody`
@@ -106,6 +107,8 @@ class Targets:
         elif found:
             return self._expanded(word)
         elif os.path.lexists(path):
+            if not _is_path(word):
+                remark(f"rotator: {word} is taken for the path {path}; write {word}:443 for the host")
             (self.folders if os.path.isdir(path) else self.files).append(path)  # noqa: PTH112 - Path may raise
         elif _is_path(word):
             self._add_path(path)

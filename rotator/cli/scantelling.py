@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rotator.audit.auditor import Auditor
     from rotator.cli.scan import FailOn, GroupBy, ScanOutput
     from rotator.core.audit import Audit, Line, Summary, Unseen
+    from rotator.core.rules.judgement import Judgement
 
 _ACCEPTED_FOR = timedelta(days=90)
 
@@ -34,7 +35,7 @@ def tell(seen: Iterable[Line | Unseen], auditor: Auditor, telling: Telling) -> E
     """Tell what an auditor says of what is seen.
 
     Raises:
-        Mistake: nothing was looked at, or the baseline cannot be written.
+        Mistake: the baseline cannot be written.
         Unwritable, BrokenPipeError: nobody takes what is told.
     """
     from rotator.cli.scan import ScanOutput
@@ -43,14 +44,14 @@ def tell(seen: Iterable[Line | Unseen], auditor: Auditor, telling: Telling) -> E
         return _ending(_told_as_it_goes(seen, auditor), telling.fail_on)
     from rotator.audit.whole import gathered
 
-    return tell_whole(gathered(seen, auditor), telling)
+    return tell_whole(gathered(seen, auditor), auditor.judgement, telling)
 
 
-def tell_whole(audit: Audit, telling: Telling) -> Ending:
+def tell_whole(audit: Audit, judgement: Judgement, telling: Telling) -> Ending:
     """Tell an audit; raises as `tell`."""
     _something(audit.summary)
     if telling.write_baseline is not None:
-        return _accepted(audit, telling.write_baseline, telling)
+        return _accepted(audit, judgement, telling.write_baseline, telling.until)
     render(audit, telling)
     flush()
     return _ending(audit.summary, telling.fail_on)
@@ -156,22 +157,26 @@ def _told_as_it_goes(seen: Iterable[Line | Unseen], auditor: Auditor) -> Summary
 
 
 def _something(summary: Summary) -> None:
+    """An empty folder is no mistake, and no clean bill either."""
     if not (summary.places or summary.unseen):
-        raise Mistake("there is nothing to look at: no target, or a folder without certificates")
+        remark("rotator: no certificate was found in what was named; nothing was judged")
 
 
-def _accepted(audit: Audit, path: Path, telling: Telling) -> Ending:
-    """Write what is found as a baseline, in place of telling it."""
-    from rotator.config.baseline import baseline_text
+def _accepted(audit: Audit, judgement: Judgement, path: Path, until: date | None) -> Ending:
+    """Write what is found as a baseline, in place of telling it; lines that were accepted and still are needed stay."""
+    from rotator.config.baseline import accepting, baseline_text
 
-    until = telling.until or (audit.at.date() + _ACCEPTED_FOR)
-    text = baseline_text(audit.findings, until, f"accepted by --write-baseline on {audit.at:%Y-%m-%d}")
+    today = audit.at.date()
+    excused = [judgement.accepting(one.finding, today) for line in audit.lines for one in line.excused]
+    kept = tuple(dict.fromkeys(line for line in excused if line is not None))
+    last = until or (today + _ACCEPTED_FOR)
+    new = accepting(audit.findings, last, f"accepted by --write-baseline on {today}")
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(baseline_text((*kept, *new)), encoding="utf-8")
     except OSError as error:
         raise Mistake(f"the baseline {path} cannot be written: {error.strerror}") from error
-    remark(f"rotator: {path} accepts {len(audit.findings)} findings until {until}; give each its reason")
-    return Ending.CLEAN
+    remark(f"rotator: {path} accepts {len(new)} more findings until {last}; give each its reason")
+    return Ending.UNSEEN if audit.unseen else Ending.CLEAN
 
 
 def _ending(summary: Summary, fail_on: FailOn) -> Ending:
@@ -179,4 +184,4 @@ def _ending(summary: Summary, fail_on: FailOn) -> Ending:
 
     if fail_on.value != "none" and summary.worst and summary.worst.rank >= Severity(fail_on.value).rank:
         return Ending.NOT_DONE
-    return Ending.UNSEEN if summary.unseen else Ending.CLEAN
+    return Ending.UNSEEN if summary.unseen or not summary.places else Ending.CLEAN

@@ -95,13 +95,13 @@ def trusted(wishes: Wishes, config: Config | None) -> Trusted:
     Raises:
         Mistake: a file of roots cannot be read.
     """
-    from rotator.audit.auditor import Trusted
-    from rotator.lib.trust import TrustError, file_roots, system_roots
+    from rotator.audit.auditor import trusted_by
+    from rotator.lib.trust import TrustError, file_roots, own_roots, system_roots
 
     files = (*wishes.ca, *(Path(name) for name in (config.file.scan.ca if config else ())))
     try:
         own = [root for path in files for root in file_roots(path)]
-        return Trusted(system_roots(), tuple(dict.fromkeys(own)))
+        return trusted_by(system_roots(), own_roots(), own)
     except TrustError as error:
         raise Mistake(str(error)) from error
 

@@ -62,14 +62,23 @@ def load_baseline(path: Path) -> tuple[Exemption, ...]:
     return tuple(Exemption(one.rule, one.place, one.about, one.until, one.reason) for one in file.accepted)
 
 
-def baseline_text(found: Iterable[Finding], until: date, reason: str) -> str:
-    """The text of a baseline that accepts these findings, each at its own place, until a day."""
-    lines = [_HEAD + "accepted:" if (listed := list(found)) else _HEAD + "accepted: []"]
-    for one in listed:
-        entry = {"rule": one.rule, "place": _literal(str(one.location)), "about": _literal(one.about)}
-        pairs = [f"{key}: {_quoted(value)}" for key, value in entry.items()]
-        lines.append("  - " + "\n    ".join([*pairs, f"until: {until:%Y-%m-%d}", f"reason: {_quoted(reason)}"]))
-    return "\n".join(lines) + "\n"
+def accepting(found: Iterable[Finding], until: date, reason: str) -> tuple[Exemption, ...]:
+    """Lines that accept these findings, each at its own place, until a day."""
+    lines = (Exemption(one.rule, _literal(one.place), _literal(one.about), until, reason) for one in found)
+    return tuple(dict.fromkeys(lines))
+
+
+def baseline_text(lines: Iterable[Exemption]) -> str:
+    """The text of a baseline with these lines."""
+    listed = [_entry(one) for one in lines]
+    return "\n".join([_HEAD + ("accepted:" if listed else "accepted: []"), *listed]) + "\n"
+
+
+def _entry(one: Exemption) -> str:
+    pairs = [f"{key}: {_quoted(getattr(one, key))}" for key in ("rule", "place", "about")]
+    if one.until is not None:
+        pairs.append(f"until: {one.until:%Y-%m-%d}")
+    return "  - " + "\n    ".join([*pairs, f"reason: {_quoted(one.reason)}"])
 
 
 def _whole(path: Path, message: str) -> ConfigError:

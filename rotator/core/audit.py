@@ -135,6 +135,14 @@ def place_of(observation: Observation, *, short: bool = False) -> str:
     return f"{endpoint} at {observation.address}" if observation.address not in {endpoint.host, ""} else str(endpoint)
 
 
+def lasting_place(observation: Observation) -> str:
+    """What a place is called over time and on every machine that looks at it, as `Finding.place` has it."""
+    if observation.endpoint is not None:
+        return str(observation.endpoint)
+    location = observation.location
+    return location.address if location.address.startswith("/") else str(location)
+
+
 def service_of(observation: Observation) -> str:
     """The service that a place belongs to: its namespace, the host of an endpoint, or the folder of a file.
 

@@ -69,9 +69,13 @@ def path_root(chain: Chain, roots: Sequence[Certificate], at: datetime) -> Certi
     return None if isinstance(found, str) else found[-1]
 
 
-def path_of(chain: Chain, roots: Sequence[Certificate], at: datetime) -> Path | str:
-    """From the leaf to a trusted root at that moment, whatever its names; or why there is no path, in a clause."""
-    return _path(chain, roots, at, ())
+def path_of(chain: Chain, roots: Sequence[Certificate], at: datetime, *, servers: bool = True) -> Path | str:
+    """From the leaf to a trusted root at that moment, whatever its names; or why there is no path, in a clause.
+
+    Args:
+        servers: ask for a path that servers may use; without it any use will do (clients, code, mail).
+    """
+    return _path(chain, roots, at, (), servers=servers)
 
 
 def covers(presented: Iterable[str], name: str) -> bool:
@@ -100,7 +104,9 @@ def plain_name(name: str) -> str:
 # ---------------------------------------------------------------- a path
 
 
-def _path(chain: Chain, roots: Sequence[Certificate], at: datetime, names: Sequence[str]) -> Path | str:
+def _path(
+    chain: Chain, roots: Sequence[Certificate], at: datetime, names: Sequence[str], *, servers: bool = True
+) -> Path | str:
     """From the leaf to a trusted root, or why there is none."""
     if not roots:
         return "there is no root to trust"
@@ -112,7 +118,7 @@ def _path(chain: Chain, roots: Sequence[Certificate], at: datetime, names: Seque
     if strict:
         return tuple(known[fingerprint] for fingerprint in strict)
     loose = _openssl_path(chain, tuple(roots), at, known)
-    return loose if isinstance(loose, str) else _objection(loose) or loose
+    return loose if isinstance(loose, str) else _objection(loose, servers=servers) or loose
 
 
 def _subjects(names: Sequence[str]) -> list[Subject]:
@@ -219,7 +225,7 @@ def _explained(error: crypto.X509StoreContextError, known: Mapping[str, Certific
     return f"{who} was refused: {message}"
 
 
-def _objection(path: Path) -> str | None:
+def _objection(path: Path, *, servers: bool) -> str | None:
     """What clients ask for beyond what OpenSSL checks; the size of the leaf's key is the validator's matter."""
     for depth, certificate in enumerate(path):
         who = "it" if depth == 0 else f"{certificate.subject} above it"
@@ -227,7 +233,7 @@ def _objection(path: Path) -> str | None:
         usages = certificate.extended_key_usages
         if not is_anchor and certificate.signature_hash in WEAK_HASHES:
             return f"{who} is signed with {certificate.signature_hash.upper()}"
-        if usages and not {SERVER_AUTH, ANY_USAGE} & set(usages) and not (is_anchor and depth):
+        if servers and usages and not {SERVER_AUTH, ANY_USAGE} & set(usages) and not (is_anchor and depth):
             return f"{who} may not be used for servers (extended key usage)"
         if depth and not is_anchor and not certificate.is_ca:
             return f"{who} is no CA"
@@ -276,6 +282,7 @@ def _leaf(pool: Sequence[Certificate]) -> Certificate:
     return next((c for c in pool if not any(signed_by(other, c) for other in pool if other is not c)), pool[0])
 
 
+@lru_cache(maxsize=4096)
 def signed_by(child: Certificate, parent: Certificate) -> bool:
     """Whether `parent` issued `child`: by name, key identifiers and signature.
 

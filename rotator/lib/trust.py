@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,12 @@ _BUNDLES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # BSD, macOS
+)
+_ADDED = (
+    "/usr/local/share/ca-certificates",  # Debian, Alpine
+    "/etc/pki/ca-trust/source/anchors",  # Fedora, Red Hat
+    "/etc/pki/trust/anchors",  # SUSE
+    "/etc/ca-certificates/trust-source/anchors",  # Arch
 )
 _HASHED = re.compile(r"^[0-9a-f]{8}\.\d+$")  # how openssl-rehash(1) names the entries of a folder
 
@@ -64,6 +71,20 @@ def system_store() -> TrustStore:
         except TrustError:
             continue  # the next candidate; a system without any has an empty store, which verifies nothing
     return TrustStore()
+
+
+def own_roots() -> tuple[Certificate, ...]:
+    """What the administrators of this machine have added to its store by hand; the public web does not trust it.
+
+    What cannot be read there is in the store all the same, and not told apart.
+    """
+    found: list[Certificate] = []
+    for folder in _ADDED:
+        with suppress(OSError):
+            for path in sorted(Path(folder).rglob("*")):
+                with suppress(TrustError):
+                    found += file_roots(path) if path.is_file() else ()
+    return tuple(dict.fromkeys(found))
 
 
 def _candidates() -> Iterator[Path]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rotator.audit.auditor import Auditor, Trusted
 from rotator.core.audit import Line
-from rotator.core.model import Chain, Location, Observation, Severity, Use
+from rotator.core.model import Chain, Endpoint, Location, Observation, Severity, Use
 from rotator.core.rules.judgement import Exemption, Judgement
 from tests.builders import DAY, NOW, PLACE
 from tests.pki import Authority
@@ -21,7 +24,8 @@ STRANGER = Authority("Stranger", not_before=NOW - 400 * DAY, not_after=NOW + 400
 
 def issued(by: Authority = ROOT, left: timedelta = 60 * DAY) -> Chain:
     """A certificate with so much left, and the timestamps that the public web asks for."""
-    return by.issue(["shop.example.com"], not_before=NOW - 30 * DAY, not_after=NOW + left, scts=2).chain
+    scts = 2 if by is ROOT else 0
+    return by.issue(["shop.example.com"], not_before=NOW - 30 * DAY, not_after=NOW + left, scts=scts).chain
 
 
 def line(observation: Observation, judgement: Judgement | None = None, trusted: Trusted = TRUSTED) -> Line:
@@ -79,6 +83,50 @@ def test_the_operator_judges(judgement: Judgement, expected: list[tuple[str, Sev
     """Rules can be left out, asked alone, and weighed otherwise."""
     told = line(Observation(PLACE, chain=issued(STRANGER, -DAY)), judgement).findings
     assert [(one.rule, one.severity) for one in told] == expected
+
+
+def test_a_severity_moves_what_is_less_grave_along() -> None:
+    """Weighed as an error less than critical, what is merely due is no more than a note; notes stay what they are."""
+    due = Observation(PLACE, chain=issued(left=10 * DAY))
+    assert line(due).worst is Severity.WARNING
+    for worst, expected in ((Severity.CRITICAL, Severity.ERROR), (Severity.WARNING, Severity.INFO)):
+        judged = Judgement(severities={"RT002": worst})
+        assert line(due, judged).worst is expected
+    twice = Observation(PLACE, chain=Chain((*issued().certificates, ROOT.certificate)))
+    assert line(twice, Judgement(severities={"RT014": Severity.ERROR})).worst is Severity.ERROR
+
+
+def test_the_baseline_holds_on_every_machine_and_address() -> None:
+    """A file is excused whatever the host is called, an endpoint whatever address its name leads to."""
+    ended = issued(left=-DAY)
+    for location, endpoint, place in (
+        (Location("runner-7", "/srv/shop.pem"), None, "/srv/shop.pem"),
+        (
+            Location("tls", "shop.example.com:443@198.51.100.7"),
+            Endpoint("shop.example.com", 443),
+            "shop.example.com:443",
+        ),
+    ):
+        told = line(
+            Observation(location, chain=ended, endpoint=endpoint), Judgement(baseline=(Exemption("RT001", place),))
+        )
+        assert [one.finding.rule for one in told.excused] == ["RT001"]
+
+
+def test_a_chain_of_hundreds_is_judged_by_its_beginning() -> None:
+    """No server can keep the auditor busy with certificates that all claim to have signed each other."""
+    many = Chain((*issued().certificates, *(ROOT.certificate for _ in range(300))))
+    (told,) = [one for one in line(Observation(PLACE, chain=many)).findings if "were judged" in one.message]
+    assert (told.rule, told.severity) == ("RT014", Severity.INFO)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
+def test_no_date_is_too_odd(begins: datetime, ends: datetime) -> None:
+    """From the year 1 to 9999, the end before the beginning: the place has its line."""
+    leaf = replace(issued().leaf, not_before=begins.replace(microsecond=0), not_after=ends.replace(microsecond=0))
+    with closing(Auditor(NOW, TRUSTED, Judgement())) as auditor:
+        assert isinstance(auditor.told(Observation(PLACE, chain=Chain((leaf,)))), Line)
+        auditor.compared()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,25 @@ def test_no_hint_where_nothing_newer_waits(shown: Chain, kept: Observation) -> N
     assert found(kept, served(shown)) == []
 
 
+def test_what_has_not_begun_is_waited_for() -> None:
+    """A certificate that begins tomorrow is not served today, and rightly so."""
+    assert found(stored(chain(begins=NOW + DAY)), served(OLD)) == []
+
+
+def test_another_kind_of_key_is_another_certificate() -> None:
+    """An ECDSA certificate in the store says nothing of the RSA one that is served."""
+    rsa = alike(OLD, fingerprint="f" * 64, serial=7, key_algorithm="rsa", key_size=2048)
+    assert found(stored(NEW), served(rsa)) == []
+
+
+def test_a_copy_of_the_old_one_beside_the_new_one_is_no_excuse() -> None:
+    """Where old and new lie in one folder, the old one there is a leftover; in a folder of its own it may be in use."""
+    beside = stored(OLD, "/etc/ssl/shop.pem.old")
+    elsewhere = stored(OLD, "/srv/other/shop.pem")
+    assert [rule for rule, _ in ids(stored(NEW), beside, served(OLD))] == ["RT006"]
+    assert found(stored(NEW), elsewhere, served(OLD)) == []
+
+
 # ---------------------------------------------------------------- one name, several answers
 
 
@@ -106,6 +125,15 @@ def test_replicas_with_two_kinds_of_key_do_not_differ() -> None:
     assert found(served(OLD), served(rsa, "192.0.2.2"), served(OLD, "192.0.2.3")) == []
 
 
+def test_replicas_that_were_asked_for_one_name_by_address() -> None:
+    """Addresses that are given one by one and asked for the same name are replicas, too."""
+    first = Endpoint("10.0.0.1", 443, "shop.example.com")
+    second = Endpoint("10.0.0.2", 443, "shop.example.com")
+    assert [rule for rule, _ in ids(served(OLD, "10.0.0.1", first), served(NEW, "10.0.0.2", second))] == ["RT027"] * 2
+    nameless = (Endpoint("10.0.0.1", 443), Endpoint("10.0.0.2", 443))
+    assert found(*(served(one, at.host, at) for one, at in zip((OLD, NEW), nameless, strict=True))) == []
+
+
 # ---------------------------------------------------------------- keys and serials
 
 
@@ -121,6 +149,8 @@ def test_a_renewal_that_kept_its_key_is_no_reuse() -> None:
     """The same names with the same key, old and new in one folder, are one service."""
     renewed = alike(NEW, spki=OLD.spki)
     assert found(stored(OLD), stored(renewed, "/etc/ssl/old.pem")) == []
+    wider = alike(NEW, spki=OLD.spki, names=("shop.example.com", "www.example.com"))
+    assert found(stored(OLD), stored(wider, "/etc/ssl/old.pem")) == []
 
 
 def test_one_key_kept_in_two_places() -> None:
@@ -156,5 +186,5 @@ def test_no_text_breaks_the_index(path: str, subject: str, names: list[str]) -> 
     with closing(Index()) as index:
         index.add(Observation(Location("host", path), chain=Chain((leaf,))))
         index.add(Observation(Location("host", path + "2"), chain=Chain((twin,))))
-        places = {one.location.address for one in index.compared()}
+        places = {one.member.location.address for one in index.compared(NOW)}
     assert places == {path, path + "2"}

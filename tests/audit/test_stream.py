@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from threading import Event
+from typing import ClassVar
 
 import pytest
 
@@ -15,6 +16,7 @@ from rotator.core.audit import Line, Unseen
 from rotator.core.model import Location, Observation, Revocation, RevocationState
 from rotator.core.rules.judgement import Judgement
 from rotator.errors import SourceError
+from rotator.settings import PluginSettings
 from tests.builders import NOW, chain, holding, unseen
 
 REVOKED = Revocation(RevocationState.REVOKED, "CRL http://ca.example/c.crl")
@@ -51,6 +53,7 @@ def test_a_source_that_fails_hides_no_other() -> None:
 
     class Broken:
         name = "broken"
+        Settings: ClassVar = PluginSettings
 
         def observe(self) -> Iterator[Observation]:
             yield holding(chain())
@@ -58,6 +61,7 @@ def test_a_source_that_fails_hides_no_other() -> None:
 
     class Empty:
         name = "empty"
+        Settings: ClassVar = PluginSettings
 
         def observe(self) -> Iterator[Observation]:
             yield holding(None)

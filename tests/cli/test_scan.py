@@ -97,12 +97,25 @@ def test_unreadable_files_are_survived(tmp_path: Path, fleet: Fleet) -> None:
 
 
 def test_nothing_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without targets and config it says what to write; an empty folder is no success."""
+    """Without targets and config it says what to write; an empty folder is an empty audit, and no clean bill."""
     monkeypatch.setenv("ROTATOR_CONFIG", str(tmp_path / "none.yaml"))
     ended = call("scan")
     assert ended.exit_code == 2
     assert "rotator scan shop.example.com:443" in ended.stderr
-    assert call("scan", str(tmp_path)).exit_code == 2
+    ended = call("scan", str(tmp_path), "-o", "json")
+    assert ended.exit_code == 3
+    assert json.loads(ended.stdout)["places"] == []
+    assert "no certificate was found" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "options", [["--passwords-file", "/x"], ["--server-name", "x"], ["--timeout", "3s"], ["--client-key", "/x"]]
+)
+def test_options_that_go_with_targets(fleet: Fleet, options: list[str]) -> None:
+    """With a config alone they would do nothing, so they are refused by name."""
+    ended = fleet.call("scan", *options)
+    assert ended.exit_code == 2
+    assert options[0] in ended.stderr
 
 
 def test_a_config_beside_targets_only_judges(fleet: Fleet) -> None:

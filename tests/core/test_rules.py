@@ -175,16 +175,23 @@ def test_self_signed_is_not_untrusted_as_well() -> None:
 
 
 def test_a_missing_intermediate_is_told_from_a_private_root() -> None:
-    """Without its intermediate a chain is incomplete where the certificate says where its issuer is, else untrusted."""
-    alone = leaf()[:1]
-    assert "RT010" in of_real(alone)
-    pointing = ISSUING.issue(
-        ["shop.example.com"], not_before=NOW - 30 * DAY, not_after=NOW + 60 * DAY, issuer_url="http://ca.example/i.crt"
-    ).chain.certificates
-    found = of_real(pointing[:1])
+    """A public certificate without its intermediate is incomplete; a private one may be signed by a root: untrusted."""
+    public = leaf(scts=2)[:1]
+    found = of_real(public)
     assert found.get("RT012") == [Severity.ERROR]
     assert "RT010" not in found
-    assert "RT012" not in of_real(pointing)
+    assert "RT012" not in of_real(leaf(scts=2))
+    private = of_real(leaf(issuer_url="http://ca.example/i.crt")[:1])
+    assert "RT010" in private
+    assert "RT012" not in private
+
+
+def test_what_lies_beside_a_stored_leaf_completes_it() -> None:
+    """A file with the leaf alone is whole where its intermediate lies in the same folder, as certbot has it."""
+    alone = Chain(leaf(scts=2)[:1])
+    assert "RT012" in told(chain_says(ChainFacts(alone, NOW, refusal="no path")))
+    beside = told(chain_says(ChainFacts(alone, NOW, refusal="no path", beside=(ISSUING.certificate,))))
+    assert "RT012" not in beside
 
 
 def test_misordered() -> None:
@@ -212,6 +219,48 @@ def test_cross_signed_chains_give_no_false_alarm() -> None:
     cross = Authority("Rule Issuing", not_before=BEFORE, not_after=NOW - 20 * DAY, parent=old_root, key=ISSUING.key)
     found = of_real((*leaf(), cross.certificate))
     assert found == {"RT015": [Severity.INFO]}
+
+
+def test_what_is_on_no_path_that_clients_take_is_a_note_at_most() -> None:
+    """A twin under a weak, old or dropped root does no harm to clients that have a better path."""
+    weak_root = Authority("Weak Root", not_before=BEFORE, not_after=AFTER, key="rsa-1024")
+    dropped = Authority(
+        "GLOBALTRUST 2020", not_before=BEFORE, not_after=AFTER, organisation="e-commerce monitoring GmbH"
+    )
+    for old in (weak_root, dropped):
+        twin = Authority("Rule Issuing", not_before=BEFORE, not_after=AFTER, parent=old, key=ISSUING.key)
+        assert set(of_real((*leaf(), twin.certificate, old.certificate))) <= {"RT014"}
+
+
+def test_an_expired_twin_is_a_note_where_no_root_is_known() -> None:
+    """Without any path an expired certificate counts where it is the only issuer of another, and nowhere else."""
+    old_root = Authority("Old Root", not_before=BEFORE, not_after=NOW - 10 * DAY)
+    twin = Authority("Rule Issuing", not_before=BEFORE, not_after=NOW - 20 * DAY, parent=old_root, key=ISSUING.key)
+    stranger = Authority("Stranger", not_before=BEFORE, not_after=NOW - DAY)
+    for beside in (twin.certificate, stranger.certificate):
+        found = of_real((*leaf(), beside), [stranger.certificate])
+        assert found.get("RT015") == [Severity.INFO]
+        assert found.get("RT010") == [Severity.WARNING]
+
+
+def test_a_cas_own_certificate_is_no_untrusted_server() -> None:
+    """A root in its CA's folder signed itself, as roots do; one that names hosts is a server's."""
+    assert "RT011" not in of_real([ROOT.certificate], [ISSUING.certificate])
+    named = self_signed(["shop.example.com"], not_before=NOW - DAY, not_after=NOW + 60 * DAY, ca=True)
+    assert "RT011" in of_real(named.chain.certificates)
+
+
+@pytest.mark.parametrize("eku", ["client", "code"])
+def test_certificates_that_are_not_for_servers(eku: str) -> None:
+    """A client's or a signer's needs no host name, and its path is not asked for a server's use."""
+    one = ISSUING.issue(
+        ["admin"], not_before=NOW - 30 * DAY, not_after=NOW + 60 * DAY, eku=(eku,), without_san=True
+    ).chain
+    path = path_of(one, [ROOT.certificate], NOW, servers=False)
+    assert not isinstance(path, str)
+    assert told(chain_says(ChainFacts(one, NOW, use=Use.CLIENT, path=path))) == {}
+    assert told(chain_says(ChainFacts(one, NOW, path=path))) == {}
+    assert isinstance(path_of(one, [ROOT.certificate], NOW), str)
 
 
 def test_expired_intermediate_on_the_only_path() -> None:
@@ -345,6 +394,13 @@ def test_unreadable_and_unseen_are_different_things() -> None:
     assert at(unseen()) == {}
 
 
+def test_what_could_not_be_read_beside_what_could() -> None:
+    """A certificate of the chain that is garbage is told, though the leaf is fine."""
+    assert at(replace(holding(chain()), remarks=("certificate 2 of the chain cannot be read",))) == {
+        "RT005": [Severity.WARNING]
+    }
+
+
 def test_key_that_does_not_match() -> None:
     """A pair of which the key is another one's is critical; a place without a key is not judged."""
     assert at(holding(chain(), key=KeyFacts("another", matches=False))) == {"RT003": [Severity.CRITICAL]}
@@ -356,6 +412,7 @@ def test_key_that_all_may_read(mode: int, fires: bool) -> None:
     """A private key that every user may read is an error; its group is the operator's business."""
     shop = chain()
     assert ("RT026" in at(holding(shop, key=KeyFacts(shop.spki, True, mode)))) is fires
+    assert "RT026" not in at(holding(shop, key=KeyFacts(shop.spki, True, mode, sealed=True)))
 
 
 def test_name_that_was_asked_for() -> None:

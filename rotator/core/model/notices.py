@@ -27,6 +27,8 @@ class Finding:
     Attributes:
         about: which part of the place (a certificate's subject, a consumer), where one rule may say several things of
             it; the same before and after a renewal, since it tells one finding from another over time.
+        place: what the place is called over time: an endpoint without the address that its name led to, a file without
+            the host it was found on.
     """
 
     rule: str
@@ -35,6 +37,7 @@ class Finding:
     message: str
     remedy: str = ""
     about: str = ""
+    place: str = ""
 
 
 class NoticeKind(StrEnum):

@@ -20,12 +20,13 @@ WEAK = Rule(
     "The key (RSA under 2048 bits, EC under 256, DSA) or a signature (MD5, SHA-1) is one that clients refuse.",
     "have it issued again with an ecdsa-256 or rsa-2048 key",
     "CA/B Forum TLS Baseline Requirements, 6.1.5 and 7.1.3.2",
-    notes="The signature of a self-signed certificate proves nothing to anybody, so its hash does not matter.", cwe=326,
+    notes="The signature of a self-signed certificate proves nothing to anybody, so its hash does not matter; nor does "
+    "what is sent along and is on no path that clients take.", cwe=326,
 )  # fmt: skip
 
 
 def weak(facts: ChainFacts) -> Iterator[Said]:
-    for certificate in facts.chain.certificates:
+    for certificate in facts.counted:
         is_leaf = certificate is facts.leaf
         who = "it" if is_leaf else certificate.subject or "a certificate above it"
         about = "" if is_leaf else certificate.subject
@@ -46,7 +47,7 @@ NO_SAN = Rule(
 
 def no_san(facts: ChainFacts) -> Iterator[Said]:
     unread = any(line.startswith(("names:", "extensions:")) for line in facts.leaf.problems)
-    if not facts.leaf.names and not facts.leaf.is_ca and not unread:
+    if not facts.leaf.names and facts.is_for_servers and not facts.leaf.is_ca and not unread:
         yield Said(
             Severity.ERROR, f"it has no subject alternative name (its subject is {facts.leaf.subject or 'empty'})"
         )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
-
+from rotator.core.caa_domains import ca_domains
 from rotator.core.distrusted import distrusted as why_distrusted
 from rotator.core.lead import span
-from rotator.core.model import Certificate, Severity
-from rotator.core.pem import load, moment
+from rotator.core.model import Certificate, Chain, Severity
+from rotator.core.pem import moment
 from rotator.core.rules.rule import ChainFacts, Rule, Said
 from rotator.core.trust import mended, signed_by
 
@@ -26,7 +24,7 @@ UNTRUSTED = Rule(
 
 
 def untrusted(facts: ChainFacts) -> Iterator[Said]:
-    if not facts.trust or facts.path or facts.leaf.self_signed or _missing(facts) is not None:
+    if not facts.trust or facts.path or facts.leaf.self_signed or _is_incomplete(facts):
         return
     if all(said.severity is not Severity.ERROR for said in expired_intermediate(facts)):
         yield Said(Severity.WARNING, facts.refusal)
@@ -41,7 +39,8 @@ SELF_SIGNED = Rule(
 
 
 def self_signed(facts: ChainFacts) -> Iterator[Said]:
-    if facts.leaf.self_signed and not facts.path and facts.trust:
+    is_root = facts.leaf.is_ca and not facts.leaf.names
+    if facts.leaf.self_signed and not facts.path and facts.trust and not is_root:
         yield Said(Severity.WARNING, "it signed itself, and is not trusted")
 
 
@@ -50,41 +49,34 @@ INCOMPLETE = Rule(
     "An intermediate is not sent along. Browsers may have it or fetch it; other clients refuse the connection.",
     "serve the whole chain, as the CA delivers it (`fullchain.pem`)",
     "RFC 8446, 4.4.2; RFC 5280, 4.2.2.1",
-    notes="Told from a private root by the issuer's address in the certificate (authority information access).",
-    cwe=296,
+    notes="Told from a private root, which need not be sent, by what public CAs alone issue: timestamps in the "
+    "certificate, or an issuer that is known as one. A private intermediate that is missing is told as RT010.", cwe=296,
 )  # fmt: skip
 
 
 def incomplete(facts: ChainFacts) -> Iterator[Said]:
-    last = _missing(facts)
-    if last is not None and not facts.path and facts.trust:
-        yield Said(Severity.ERROR, f"{last.issuer}, which signed {_who(last, facts)}, is not sent along")
+    if facts.trust and not facts.path and _is_incomplete(facts):
+        yield Said(Severity.ERROR, f"{facts.leaf.issuer}, which signed it, is not sent along")
 
 
-def _missing(facts: ChainFacts) -> Certificate | None:
-    """The last certificate that can be reached from the leaf, where its issuer is missing and can be fetched."""
-    last = _reached(facts)[-1]
-    if last.self_signed or any(signed_by(last, other) for other in facts.chain.certificates):
-        return None
-    return last if _names_its_issuer(last) else None
+def _is_incomplete(facts: ChainFacts) -> bool:
+    """Whether an intermediate is missing: a public CA never signs a server's certificate with its root.
+
+    Of a chain that ends in an intermediate it cannot be told: its issuer may be a root that is not trusted here.
+    """
+    leaf = facts.leaf
+    return _reached(facts) == [leaf] and not leaf.self_signed and bool(leaf.embedded_scts or ca_domains(leaf.issuer))
 
 
 def _reached(facts: ChainFacts) -> list[Certificate]:
-    """From the leaf upwards as far as what was sent leads."""
+    """From the leaf upwards as far as what was sent, and lies beside it, leads."""
     reached = [facts.leaf]
+    known = (*facts.chain.certificates, *facts.beside)
     while True:
-        above = (c for c in facts.chain.certificates if c not in reached and signed_by(reached[-1], c))
+        above = (c for c in known if c not in reached and signed_by(reached[-1], c))
         if (found := next(above, None)) is None:
             return reached
         reached.append(found)
-
-
-def _names_its_issuer(certificate: Certificate) -> bool:
-    try:
-        access = load(certificate).extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return False
-    return any(entry.access_method == AuthorityInformationAccessOID.CA_ISSUERS for entry in access)
 
 
 MISORDERED = Rule(
@@ -129,6 +121,11 @@ def redundant(facts: ChainFacts) -> Iterator[Said]:
             yield Said(Severity.INFO, f"{name} is sent along and signed nothing in the chain", name)
     if len(set(certificates)) < len(certificates):
         yield Said(Severity.INFO, "a certificate is in the chain more than once")
+    if facts.left_out:
+        total = len(certificates) + facts.left_out
+        yield Said(
+            Severity.INFO, f"it has {total} certificates; no more than the first {len(certificates)} were judged"
+        )
 
 
 EXPIRED_INTERMEDIATE = Rule(
@@ -146,13 +143,25 @@ def expired_intermediate(facts: ChainFacts) -> Iterator[Said]:
         name = certificate.subject or "a certificate without a name"
         if certificate.not_after <= facts.now:
             ended = f"{name} above it ended on {moment(certificate.not_after)}"
-            if facts.path and certificate not in facts.path:
-                yield Said(Severity.INFO, f"{ended}; clients have a path without it", name)
-            else:
+            if _is_needed(certificate, facts):
                 yield Said(Severity.ERROR, ended, name)
+            else:
+                yield Said(Severity.INFO, f"{ended}; clients do not need it", name)
         elif certificate in facts.path and facts.now < certificate.not_after < facts.leaf.not_after:
             left = span(certificate.not_after - facts.now)
             yield Said(Severity.WARNING, f"{name} above it ends in {left}, before the certificate itself", name)
+
+
+def _is_needed(certificate: Certificate, facts: ChainFacts) -> bool:
+    """Whether clients need it for a path; where they have none at all, whether it is the only issuer of another."""
+    if facts.path:
+        return certificate in facts.path
+    certificates = facts.chain.certificates
+    children = [child for child in certificates if child is not certificate and signed_by(child, certificate)]
+    return any(
+        not any(other.not_after > facts.now and signed_by(child, other) for other in certificates if other is not child)
+        for child in children
+    )
 
 
 DISTRUSTED = Rule(
@@ -165,9 +174,5 @@ DISTRUSTED = Rule(
 
 
 def distrusted(facts: ChainFacts) -> Iterator[Said]:
-    if why := why_distrusted(facts.chain):
+    if why := why_distrusted(Chain(facts.path) if facts.path else facts.chain):
         yield Said(Severity.ERROR, why)
-
-
-def _who(certificate: Certificate, facts: ChainFacts) -> str:
-    return "it" if certificate is facts.leaf else certificate.subject or "the certificate below it"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rotator.core.audit import place_of, service_of
-from rotator.core.model import Location, Observation, Severity
+from rotator.core.audit import lasting_place, place_of, service_of
+from rotator.core.model import Endpoint, Location, Observation, Severity
 from rotator.core.pem import moment
 from rotator.core.rules.rule import Rule, Said
 from rotator.core.trust import plain_name
@@ -22,22 +22,28 @@ class Member:
 
     Attributes:
         place: as people say it.
+        lasting: as `lasting_place` has it.
         service: see `service_of`.
         endpoint: where it is served; empty for what is stored.
+        asked: the name and port that it was asked for, whatever address answered; empty for what is stored.
         keyed: a private key is kept with it, ready to be served.
         names: all of them, in one order, as one text.
+        first: the first of its names: the same before and after a renewal that adds another.
     """
 
     location: Location
     place: str
+    lasting: str
     service: str
     endpoint: str
+    asked: str
     keyed: bool
     fingerprint: str
     spki: str
     issuer: str
     serial: str
     names: str
+    first: str
     algorithm: str
     not_before: datetime
     not_after: datetime
@@ -52,18 +58,25 @@ def member_of(observation: Observation) -> Member | None:
     return Member(
         location=observation.location,
         place=place_of(observation),
+        lasting=lasting_place(observation),
         service=service_of(observation),
         endpoint=str(observation.endpoint) if observation.endpoint else "",
+        asked=_asked(observation.endpoint) if observation.endpoint else "",
         keyed=observation.key is not None,
         fingerprint=leaf.fingerprint,
         spki=leaf.spki,
         issuer=leaf.issuer,
         serial=f"{leaf.serial:x}",
         names=" ".join(sorted(plain_name(name) for name in leaf.names)),
+        first=plain_name(leaf.names[0]) if leaf.names else "",
         algorithm=leaf.key_algorithm,
         not_before=leaf.not_before,
         not_after=leaf.not_after,
     )
+
+
+def _asked(endpoint: Endpoint) -> str:
+    return f"{endpoint.starttls} {endpoint.server_name or endpoint.host} {endpoint.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +104,23 @@ SERVED_NOT_STORED = Rule(
     "reload the server; where rotator manages the certificate it does so itself",
     "docs/explanation/path.md",
     notes="Certain where config, cluster or an earlier look says which certificate an endpoint serves; else a hint, by "
-    "the same names and a later beginning, and less severe.", cwe=298,
+    "the same names and kind of key and a later beginning, and less severe. No hint where what is served is kept "
+    "somewhere with nothing newer beside it.", cwe=298,
 )  # fmt: skip
 
 
-def served_not_stored(served: Member, stored: Member, *, certain: bool) -> Said:
-    """`stored` is what should be served there; `certain` where more than its names says so."""
-    if certain:
-        return Said(
-            Severity.ERROR,
-            f"it serves a certificate that ends {moment(served.not_after)}; the one stored for it "
-            f"({stored.place}) ends {moment(stored.not_after)}",
-        )
+def served_otherwise(served: Member, place: str, ends: datetime) -> Said:
+    """Something else is served than what is known to belong there: the certificate at a place, and its end."""
     return Said(
-        Severity.WARNING,
-        f"a newer certificate for the same names is stored at {stored.place} and not served here",
+        Severity.ERROR,
+        f"it serves a certificate that ends {moment(served.not_after)}; the one stored for it ({place}) ends "
+        f"{moment(ends)}",
     )
+
+
+def served_older(place: str) -> Said:
+    """An older one is served than lies at a place for the same names."""
+    return Said(Severity.WARNING, f"a newer certificate for the same names is stored at {place} and not served here")
 
 
 KEY_REUSED = Rule(
@@ -114,8 +128,8 @@ KEY_REUSED = Rule(
     "One private key is used by several certificates or services: what endangers one endangers all.",
     "renew each with a key of its own; rotator makes a new one at every renewal",
     "NIST SP 800-57 part 1, 5.2; CA/B Forum TLS Baseline Requirements, 6.1.1.3",
-    notes="Certificates for the same names (a renewal that kept its key), and one certificate at several addresses, "
-    "are no reuse. One key stored in several namespaces, hosts or folders is.", cwe=323,
+    notes="Certificates for the same first name (a renewal that kept its key), and one certificate at several "
+    "addresses, are no reuse. One key stored in several namespaces, hosts or folders is.", cwe=323,
 )  # fmt: skip
 
 
@@ -156,5 +170,5 @@ class Compared:
     """One thing that comparing places found, not yet judged."""
 
     rule: Rule
-    location: Location
+    member: Member
     said: Said

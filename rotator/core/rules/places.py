@@ -26,6 +26,8 @@ def unreadable(facts: PlaceFacts) -> Iterator[Said]:
     problem = facts.observation.problem
     if problem is not None and problem.kind is ProblemKind.UNREADABLE:
         yield Said(Severity.ERROR, problem.message)
+    for remark in facts.observation.remarks:
+        yield Said(Severity.WARNING, remark)
 
 
 KEY_MISMATCH = Rule(
@@ -45,13 +47,15 @@ KEY_READABLE = Rule(
     "RT026", "key-readable", Severity.ERROR,
     "Every user of the machine may read the private key, and so be the service.",
     "`chmod o-r` the file and its copies, and renew with a new key if others have had access",
-    "CA/B Forum TLS Baseline Requirements, 9.6.3", cwe=732,
+    "CA/B Forum TLS Baseline Requirements, 9.6.3",
+    notes="A key that is sealed with a password, or lies in a folder that is closed to others, is none of them.",
+    cwe=732,
 )  # fmt: skip
 
 
 def key_readable(facts: PlaceFacts) -> Iterator[Said]:
     key = facts.observation.key
-    if key and key.mode is not None and key.mode & _OTHERS_MAY_READ:
+    if key and not key.sealed and key.mode is not None and key.mode & _OTHERS_MAY_READ:
         yield Said(Severity.ERROR, f"its private key may be read by all (mode {key.mode & 0o7777:04o})")
 
 

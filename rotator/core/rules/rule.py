@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
-from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity
+from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity, Use
+from rotator.core.trust import ANY_USAGE, SERVER_AUTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class ChainFacts:
     """What rules about a chain may look at; the same wherever the chain is found, so it is judged once.
 
     Attributes:
+        use: what it is there for.
+        beside: certificates that lie beside it and complete its chain for whoever puts them together.
+        left_out: how many more were sent than are judged.
         path: from the leaf to the root that vouches for it, now or at its last moment; empty where there is none.
         refusal: why there is none, in a clause.
         public: its root is one of the system's store, so that the web's rules (CA/B Forum, CT, CAA) hold for it.
@@ -70,6 +74,9 @@ class ChainFacts:
 
     chain: Chain
     now: datetime
+    use: Use = Use.SERVE
+    beside: tuple[Certificate, ...] = ()
+    left_out: int = 0
     path: tuple[Certificate, ...] = ()
     refusal: str = ""
     public: bool = False
@@ -81,6 +88,18 @@ class ChainFacts:
     @property
     def leaf(self) -> Certificate:
         return self.chain.leaf
+
+    @property
+    def counted(self) -> tuple[Certificate, ...]:
+        """What of the chain clients need: the part of it that is on their path, or all of it where there is none."""
+        certificates = self.chain.certificates
+        return tuple(c for c in certificates if c in self.path or c is self.leaf) if self.path else certificates
+
+    @property
+    def is_for_servers(self) -> bool:
+        """Whether servers may use it, by its extended key usage."""
+        usages = set(self.leaf.extended_key_usages)
+        return self.use is Use.SERVE and (not usages or bool(usages & {SERVER_AUTH, ANY_USAGE}))
 
 
 @dataclass(frozen=True, slots=True)
