@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -20,7 +20,7 @@ import pytest
 from rotator.core.model import Bundle, Endpoint, Sighting, SightingState
 from rotator.core.pem import chain_pem
 from rotator.lib.tls import probe, verified_handshake
-from rotator.lib.tls.names import NotResolved, Resolver
+from rotator.lib.tls.names import RESOLVED_AT_ONCE, NotResolved, Resolver
 from tests.lib.tls_peers import dialogue, endless, only_for, peer, says, server_context, silent, tls
 from tests.pki import Authority, self_signed
 from tests.servers.netns import network_namespace
@@ -310,6 +310,62 @@ class TestManyAtOnce:
 
         assert said == "the name was not resolved within 0.2 s"
         assert caplog.records == []
+
+    def test_dead_names_cost_the_live_ones_nothing(self) -> None:
+        """However many names hang, the time of another begins with its own lookup: it is found, if later."""
+        over = threading.Event()
+        pace = {"dead": 0.6, "live": 0.0}
+
+        def lookup(host: str) -> tuple[str, ...]:
+            over.wait(pace[host.partition("-")[0]])
+            return ("127.0.0.1",)
+
+        names = [*(f"dead-{n}" for n in range(RESOLVED_AT_ONCE)), *(f"live-{n}" for n in range(40))]
+        found = asyncio.run(_resolved(names, 0.2, lookup))
+
+        assert [found[name] for name in names if name.startswith("live")] == [("127.0.0.1",)] * 40
+        assert {str(found[name]) for name in names if name.startswith("dead")} == {
+            "the name was not resolved within 0.2 s"
+        }
+
+    def test_some_dead_names_hold_nobody_up(self) -> None:
+        """Thirty-two names that hang leave threads for the others, which are found while they still hang."""
+        over = threading.Event()
+
+        def lookup(host: str) -> tuple[str, ...]:
+            if host.startswith("dead"):
+                over.wait(30)
+            return ("127.0.0.1",)
+
+        names = [*(f"dead-{n}" for n in range(32)), *(f"live-{n}" for n in range(40))]
+        try:
+            found = asyncio.run(_resolved(names, 1.0, lookup))
+        finally:
+            over.set()
+
+        assert sum(found[name] == ("127.0.0.1",) for name in names) == 40
+
+    def test_a_thread_is_started_for_a_name_that_needs_one(self) -> None:
+        """One endpoint is no reason to start many threads."""
+        before = set(threading.enumerate())
+        count: list[int] = []
+
+        def lookup(host: str) -> tuple[str, ...]:
+            count.append(len({each for each in threading.enumerate() if each.name.startswith("rotator-dns")} - before))
+            return ("127.0.0.1",)
+
+        asyncio.run(_resolved(["one"], 1.0, lookup))
+
+        assert count == [1]
+
+
+async def _resolved(
+    names: list[str], seconds: float, lookup: Callable[[str], tuple[str, ...]]
+) -> dict[str, tuple[str, ...] | BaseException]:
+    """What comes of each name, all asked for at once."""
+    with contextlib.closing(Resolver(seconds, lookup)) as resolver:
+        answers = await asyncio.gather(*map(resolver.addresses, names), return_exceptions=True)
+    return dict(zip(names, answers, strict=True))
 
 
 class TestStartTls:

@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rotator.lib.tls.hello import is_address
 
-RESOLVED_AT_ONCE = 32
-"""Names; the resolver of the C library blocks a thread for each."""
-
+RESOLVED_AT_ONCE = 128
+"""Names; the resolver of the C library blocks a thread for each, which is started when it is needed."""
 
 REMEMBERED = 4096
 """Names whose addresses are kept; many endpoints of one name mostly come together."""
@@ -24,11 +23,36 @@ class NotResolved(Exception):  # noqa: N818 - reads as what happened
     """A name leads to no address; one clause."""
 
 
+class _Asked:
+    """One name that is looked up. Its time begins when a thread takes it, however long others kept all threads."""
+
+    def __init__(self, lookup: Callable[[str], tuple[str, ...]], host: str, pool: ThreadPoolExecutor) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._began: asyncio.Future[float] = self._loop.create_future()
+        self._lookup = lookup
+        self.answer = self._loop.run_in_executor(pool, self._look_up, host)
+
+    def _look_up(self, host: str) -> tuple[str, ...]:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._begin, self._loop.time())
+        return self._lookup(host)
+
+    def _begin(self, at: float) -> None:
+        if not self._began.done():
+            self._began.set_result(at)
+
+    async def within(self, seconds: float) -> tuple[str, ...]:
+        """The answer; raises TimeoutError, and what the lookup raises."""
+        began = await asyncio.shield(self._began)  # others may wait for the same
+        async with asyncio.timeout_at(began + seconds):
+            return await asyncio.shield(self.answer)
+
+
 class Resolver:
     """Resolves each name once (again where thousands of others came between), within one event loop.
 
     Args:
-        seconds: how long one name may take.
+        seconds: how long one lookup may take, once it has begun.
         lookup: asks for the addresses of a name, in a thread; raises NotResolved.
     """
 
@@ -36,12 +60,12 @@ class Resolver:
         self._seconds = seconds
         self._lookup = lookup or system_lookup
         self._pool = ThreadPoolExecutor(RESOLVED_AT_ONCE, thread_name_prefix="rotator-dns")
-        self._asked: OrderedDict[str, asyncio.Future[tuple[str, ...]]] = OrderedDict()
+        self._asked: OrderedDict[str, _Asked] = OrderedDict()
 
     def close(self) -> None:
         """Give up what is still asked; a resolver that hangs is left to its own limit."""
         for asked in self._asked.values():
-            asked.cancel()
+            asked.answer.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def addresses(self, host: str) -> tuple[str, ...]:
@@ -55,11 +79,9 @@ class Resolver:
         if host not in self._asked:
             if len(self._asked) >= REMEMBERED:
                 self._asked.popitem(last=False)
-            loop = asyncio.get_running_loop()
-            self._asked[host] = loop.run_in_executor(self._pool, self._lookup, host)
+            self._asked[host] = _Asked(self._lookup, host, self._pool)
         try:
-            async with asyncio.timeout(self._seconds):
-                return await asyncio.shield(self._asked[host])  # others may wait for the same answer
+            return await self._asked[host].within(self._seconds)
         except TimeoutError:
             raise NotResolved(f"the name was not resolved within {self._seconds:g} s") from None
 
