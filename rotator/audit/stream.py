@@ -24,7 +24,7 @@ def observed(sources: Iterable[Source]) -> Iterator[Observation | Unseen]:
         try:
             yield from source.observe()
         except SourceError as error:
-            yield Unseen(source.name, str(error).removeprefix(f"{source.name}: ").removeprefix("source "))
+            yield Unseen(source.name, str(error).removeprefix(f"{source.name}: ").removeprefix("source "), whole=True)
 
 
 def audited(seen: Iterable[Observation | Unseen], auditor: Auditor, lookups: Lookups | None) -> Iterator[Line | Unseen]:

@@ -26,7 +26,7 @@ from rotator.core.served import observation_of
 
 def audit_of(inventory: Inventory, auditor: Auditor, plan: Plan | None = None, lookups: Lookups | None = None) -> Audit:
     """Hold an inventory against the catalogue; with a plan, say what would be done about each place."""
-    unseen = (Unseen(problem.source, problem.message) for problem in inventory.problems)
+    unseen = (Unseen(problem.source, problem.message, whole=True) for problem in inventory.problems)
     return gathered(chain(unseen, _told(inventory, auditor, plan, lookups)), auditor)
 
 

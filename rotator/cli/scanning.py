@@ -114,7 +114,7 @@ def _served(targets: Targets, looking: Looking) -> Iterator[Observation | Unseen
     try:
         yield from map(observation_of, sightings)
     except WorkerEnded as error:
-        yield Unseen("endpoints", str(error))
+        yield Unseen("endpoints", str(error), whole=True)
 
 
 def _server_name(name: str) -> str:

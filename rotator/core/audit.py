@@ -64,10 +64,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A source or place that could not be looked at, and why."""
+    """A source or place that could not be looked at, and why.
+
+    Attributes:
+        whole: it is a source: of no place of it can be said that it has gone.
+    """
 
     where: str
     message: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
