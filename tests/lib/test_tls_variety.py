@@ -17,11 +17,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from OpenSSL import SSL
 
 from rotator.core.model import Bundle, Chain, Sighting, SightingState
-from rotator.core.pem import chain_pem, read_chain
+from rotator.core.pem import chain_pem, load, read_chain
 from rotator.lib.endpoint import parse_endpoint
 from rotator.lib.tls import probe
+from rotator.lib.tls.alerts import alert_of, encrypted_alert
+from rotator.lib.tls.hello import reading_context
 from tests.lib.tls_peers import Talk, peer, says
 from tests.pki import Authority
 from tests.servers.nginx import VirtualServer, start_nginx
@@ -288,6 +292,46 @@ class TestOddPeers:
 
         assert SightingState.ALERT is sighting.state
         assert f"alert {alert} ({name})" in sighting.detail
+
+    @pytest.mark.parametrize(
+        ("reason", "number"),
+        [
+            ("tlsv13 alert certificate required", 116),
+            ("tlsv13 alert missing extension", 109),
+            ("sslv3 alert handshake failure", 40),
+            ("ssl/tls alert handshake failure", 40),  # as OpenSSL says it from 3.2 on
+            ("tlsv1 alert unknown ca", 48),
+            ("tlsv1 unrecognized name", 112),
+            ("tls alert user cancelled", 90),  # RFC 8446 spells it with one l
+            ("tlsv1 alert unheard of", None),
+            ("unexpected message", None),  # what we say of the peer
+            ("bad extension", None),
+        ],
+    )
+    def test_an_encrypted_alert_is_known_by_openssls_reason(self, reason: str, number: int | None) -> None:
+        """What came encrypted is only in OpenSSL's words; they name the alert, whichever version says them."""
+        assert encrypted_alert(reason) == number
+
+    def test_an_encrypted_alert_is_told_like_any_other(self, root: Authority, bundles: dict[str, Bundle]) -> None:
+        """OpenSSL's own error for a client certificate that was demanded in TLS 1.3 becomes number and name."""
+        server = SSL.Context(SSL.TLS_SERVER_METHOD)
+        leaf, *_ = bundles["ecdsa-256"].chain.certificates
+        server.use_certificate(load(leaf))
+        server.use_privatekey(load_pem_private_key(bundles["ecdsa-256"].key, None))  # type: ignore[arg-type]  # it is EC
+        server.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        ours, theirs = SSL.Connection(reading_context(), None), SSL.Connection(server, None)
+        ours.set_connect_state()
+        theirs.set_accept_state()
+        for _ in range(2):
+            for side, other in ((ours, theirs), (theirs, ours)):
+                with contextlib.suppress(SSL.Error):
+                    side.do_handshake()
+                other.bio_write(side.bio_read(1 << 16))
+
+        with pytest.raises(SSL.Error) as told:
+            ours.recv(1)
+
+        assert alert_of(told.value, b"") == "it ended the handshake with alert 116 (certificate_required)"
 
     @pytest.mark.parametrize(
         "text",

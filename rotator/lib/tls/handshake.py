@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from OpenSSL import SSL, crypto
 
 from rotator.core.model import SightingState
+from rotator.lib.tls.alerts import alert_of, reason_of
 from rotator.lib.tls.wire import MAX_BYTES, TooMuch, Wire, WireClosed
 
 _BIO_BYTES = 16384
 
 # Records and messages of TLS (RFC 8446, 4 and 5).
-_ALERT, _HANDSHAKE, _APPLICATION_DATA = 21, 22, 23
+_HANDSHAKE, _APPLICATION_DATA = 22, 23
 _CERTIFICATE = 11
 _HEADER = 5
-_ALERT_RECORD = 7
 _AEAD_MOST = 17  # the content's type and the longest tag of a cipher suite
-
-# RFC 8446, 6 and the IANA registry; those that a person may meet.
-_ALERTS = MappingProxyType(
-    {
-        0: "close_notify",
-        10: "unexpected_message",
-        20: "bad_record_mac",
-        22: "record_overflow",
-        40: "handshake_failure",
-        42: "bad_certificate",
-        43: "unsupported_certificate",
-        46: "certificate_unknown",
-        47: "illegal_parameter",
-        48: "unknown_ca",
-        49: "access_denied",
-        50: "decode_error",
-        51: "decrypt_error",
-        70: "protocol_version",
-        71: "insufficient_security",
-        80: "internal_error",
-        86: "inappropriate_fallback",
-        90: "user_canceled",
-        109: "missing_extension",
-        112: "unrecognized_name",
-        116: "certificate_required",
-        120: "no_application_protocol",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +133,21 @@ class _Course:
 
     def wanted_ours(self, error: Exception) -> bool:
         """Whether the peer (not we) ended the handshake after it had asked for a client certificate."""
-        peer_ended = _is_hanging_up(error) or self._alert(error) is not None
+        peer_ended = _is_hanging_up(error) or alert_of(error, self._wire.tail) is not None
         return self._certificate_wanted and peer_ended
 
     def failure(self, error: Exception) -> tuple[SightingState, str]:
-        alert = self._alert(error)
+        alert = alert_of(error, self._wire.tail)
         if alert is not None:
             return SightingState.ALERT, alert
         if _is_hanging_up(error):
             if not self._wire.received:
                 return SightingState.UNREACHABLE, "it closed the connection before it sent a byte"
             return SightingState.ALERT, "it closed the connection during the handshake"
-        reason = f"it sent more than {MAX_BYTES} bytes" if isinstance(error, TooMuch) else _reason(error)
+        reason = f"it sent more than {MAX_BYTES} bytes" if isinstance(error, TooMuch) else reason_of(error)
         if self._connection.get_cipher_name() is None:  # no ServerHello was read
             return SightingState.NOT_TLS, f"what it sent is no TLS ({reason})"
         return SightingState.ALERT, f"the handshake failed on this side: {reason}"
-
-    def _alert(self, error: Exception) -> str | None:
-        """The peer's alert, if it was one that ended the handshake: read from the wire, or where it came encrypted,
-        in OpenSSL's words."""
-        if not isinstance(error, SSL.Error):
-            return None
-        number = plain_alert(self._wire.tail)
-        if number is not None:
-            return f"it ended the handshake with alert {number} ({_ALERTS.get(number, 'of an unknown kind')})"
-        reason = _reason(error)
-        return f"it ended the handshake with an encrypted alert ({reason})" if " alert " in reason else None
 
 
 def brings_certificate(flight: bytes, cipher: str) -> bool:
@@ -210,19 +170,5 @@ def brings_certificate(flight: bytes, cipher: str) -> bool:
     return encrypted > finished + _AEAD_MOST
 
 
-def plain_alert(tail: bytes) -> int | None:
-    """The description of an alert that was sent in the clear, if that is how these bytes end (RFC 8446, 5.1 and 6)."""
-    if len(tail) < _ALERT_RECORD:
-        return None
-    kind, major, _, high, low, level, description = tail[-_ALERT_RECORD:]
-    return description if (kind, major, high, low) == (_ALERT, 3, 0, 2) and level in {1, 2} else None
-
-
 def _is_hanging_up(error: Exception) -> bool:
     return not isinstance(error, SSL.Error | TooMuch)
-
-
-def _reason(error: Exception) -> str:
-    """OpenSSL's own words, without its library names."""
-    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    return "; ".join(dict.fromkeys(entry[2] for entry in queue if entry[2])) or "no reason given"
