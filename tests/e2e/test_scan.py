@@ -77,8 +77,11 @@ class Everything:
         return [one["message"] for one in found if (one["rule"], one["place"]) == (rule, place)]
 
     def served(self, name: str, number: int) -> str:
-        """The place of a name at one of the two servers."""
-        return f"tls:{name}:443@{self.web.addresses[number]}"
+        """The place of a name at one of the two servers, as findings call it."""
+        address = self.web.addresses[number]
+        found = [one for one in self.ended.audit["places"] if one["addresses"] == [address]]
+        (location,) = [one["location"] for one in found if one["place"].startswith(name)]
+        return f"{location['system']}:{location['address']}"
 
 
 @pytest.fixture(scope="module")
@@ -204,14 +207,16 @@ class TestEverythingAtOnce:
 class TestClusters:
     """Several clusters, and rights that end at a namespace."""
 
-    def test_one_of_two_cannot_be_reached(self, kube_server: KubeServer, ca: Authority, tmp_path: Path) -> None:
+    def test_one_of_two_cannot_be_reached(
+        self, kube_server: KubeServer, ca: Authority, trusting: tuple[str, str], tmp_path: Path
+    ) -> None:
         """The other is told all the same, the one that is down is named by its word, and the exit code says so."""
         down = f"http://127.0.0.1:{free_port()}"
         contexts = kubeconfig(tmp_path, {"prod": kube_server.url, "dr": down}, kube_server.ca_file)
         name = f"shop-{uuid.uuid4().hex[:8]}"
         with new_namespace(kube_server, name):
             put_secret(kube_server, name, "front-tls", tls_data(issue(ca)))
-            ended = audit(f"k8s://dr/{name}", f"k8s://prod/{name}", KUBECONFIG=str(contexts))
+            ended = audit(f"k8s://dr/{name}", f"k8s://prod/{name}", *trusting, KUBECONFIG=str(contexts))
         assert [one["place"].rpartition("Secret ")[2] for one in ended.audit["places"] if "Secret" in one["place"]] == [
             f"{name}/front-tls"
         ]
@@ -219,7 +224,9 @@ class TestClusters:
         assert "cannot be reached" in ended.unseen[f"k8s://dr/{name}"]
         assert ended.code == 3
 
-    def test_rights_in_one_namespace_only(self, kube_server: KubeServer, ca: Authority, tmp_path: Path) -> None:
+    def test_rights_in_one_namespace_only(
+        self, kube_server: KubeServer, ca: Authority, trusting: tuple[str, str], tmp_path: Path
+    ) -> None:
         """A token that may list the Secrets of one namespace sees them; everything else that an audit would look at is
         named with the right that is missing, and who has to have it."""
         name = f"shop-{uuid.uuid4().hex[:8]}"
@@ -228,7 +235,7 @@ class TestClusters:
         with new_namespace(kube_server, name):
             kube_server.grant(name, "limited", [rights])
             put_secret(kube_server, name, "front-tls", tls_data(issue(ca)))
-            ended = audit(f"k8s://prod/{name}", KUBECONFIG=str(contexts))
+            ended = audit(f"k8s://prod/{name}", *trusting, KUBECONFIG=str(contexts))
         (place,) = ended.audit["places"]
         assert place["place"].endswith(f"Secret {name}/front-tls")
         (said,) = ended.unseen.values()

@@ -156,7 +156,7 @@ class TestEnds:
         """`| head -1`: the scan ends as by the signal, without a word."""
         listed = tmp_path / "endpoints.txt"
         with serving(*pair) as port:
-            listed.write_text(f"{LOOPBACK}:{port}\n" * 2000)
+            listed.write_text("".join(f"n{number}.example.com@{LOOPBACK}:{port}\n" for number in range(1000)))
             shell = f"{program('scan')[0]} scan @{listed} -o jsonl | head -1; exit ${{PIPESTATUS[0]}}"
             ended = subprocess.run(
                 ["bash", "-c", shell], capture_output=True, text=True, timeout=SECONDS, check=False, env=environment()
