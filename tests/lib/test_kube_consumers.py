@@ -16,7 +16,8 @@ from rotator.lib.kube.consumers import (
     ingress_taking,
     pod_takings,
 )
-from rotator.lib.kube.objects import Metadata
+from rotator.lib.kube.fronts import Fronts, add_gateways, add_ingress
+from rotator.lib.kube.objects import Gateway, HttpRoute, Ingress, Metadata
 from rotator.lib.kube.podspec import Pod
 
 KEY = ("shop", "web-tls")
@@ -163,6 +164,81 @@ def test_hosts_of_several_listeners_are_one_consumer() -> None:
         found.add(KEY, ingress_taking(metadata, hosts))
     assert found.of(KEY, PAIR) == (Consumer("Ingress", "shop/web", ("a.example.com", "b.example.com")),)
     assert found.of(KEY, frozenset({"ca.crt"})) == ()
+
+
+def test_an_ingress_entry_without_hosts_claims_none() -> None:
+    """Several such entries serve the hosts of the rules together, and the controller chooses by the certificate."""
+    spec = {"tls": [{"secretName": "web-tls"}, {"secretName": "b-tls"}], "rules": [{"host": "a.example.com"}]}
+    found = Takings()
+    fields = {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
+    add_ingress(Fronts(found), msgspec.convert(fields, Ingress))
+    assert found.of(KEY, PAIR) == (Consumer("Ingress", "shop/web"),)
+    assert [key for key, _ in found.required()] == [("shop", "b-tls"), KEY]
+
+
+def gateway(*secrets: str, hostname: str = "") -> Gateway:
+    """A Gateway of namespace shop with one listener that ends TLS with these Secrets."""
+    tls = {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": secret} for secret in secrets]}
+    listener = {"name": "https", "port": 443, "tls": tls, **({"hostname": hostname} if hostname else {})}
+    fields = {"metadata": {"name": "edge", "namespace": "shop"}, "spec": {"listeners": [listener]}}
+    return msgspec.convert(fields, Gateway)
+
+
+def route(*hosts: str) -> HttpRoute:
+    """A route of that Gateway."""
+    fields = {"metadata": {"namespace": "shop"}, "spec": {"parentRefs": [{"name": "edge"}], "hostnames": list(hosts)}}
+    return msgspec.convert(fields, HttpRoute)
+
+
+def served(found: Takings, names: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The hosts of the one consumer of each Secret of namespace shop, when certificates with these names were seen."""
+    for name, covered in names.items():
+        found.saw(("shop", name), covered)
+    return {name: found.settled(("shop", name), found.of(("shop", name), PAIR))[0].hosts for name in names}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({"a": ("a.test",), "b": ("b.test",)}, {"a": ("a.test",), "b": ("b.test",)}),
+        ({"a": ("*.test",), "b": ("b.test",)}, {"a": ("a.test", "b.test"), "b": ("b.test",)}),
+        ({"a": ("x.test",), "b": ("b.test",)}, {"a": ("a.test",), "b": ("b.test",)}),
+        ({"a": ("a.test",), "b": ("x.test",)}, {"a": ("a.test", "b.test"), "b": ()}),
+        ({"a": (), "b": ("b.test",)}, {"a": (), "b": ("a.test", "b.test")}),  # no name can be held against a host
+        ({"b": ("b.test",)}, {"b": ("b.test",)}),  # `a` was not seen: it may cover a.test
+    ],
+)
+def test_secrets_of_one_listener(names: dict[str, tuple[str, ...]], expected: dict[str, tuple[str, ...]]) -> None:
+    """A host counts as uncovered only where none of them covers it, and is then told with the first alone."""
+    found = Takings()
+    add_gateways(Fronts(found), [gateway("a", "b", "a")], [route("a.test", "b.test")])
+    assert found.shares(("shop", "a"))
+    assert served(found, names) == expected
+
+
+def test_a_secret_that_is_alone_on_its_listener_is_to_cover_every_host() -> None:
+    """Nothing else could: no names have to be known."""
+    found = Takings()
+    add_gateways(Fronts(found), [gateway("a", "a")], [route("a.test", "b.test")])
+    assert not found.shares(("shop", "a"))
+    assert served(found, {"a": ("a.test",)}) == {"a": ("a.test", "b.test")}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ((), ("*.test",)),
+        (("a.test", "b.a.test", "a.example"), ("a.test", "b.a.test")),
+        (("*.test",), ("*.test",)),
+    ],
+)
+def test_a_listener_with_a_wildcard_serves_what_its_routes_bring_below_it(
+    hosts: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    """A listener's wildcard lets routes in; it asks for no certificate with a wildcard."""
+    found = Takings()
+    add_gateways(Fronts(found), [gateway("a", hostname="*.test")], [route(*hosts)])
+    assert served(found, {"a": ("a.test",)}) == {"a": expected}
 
 
 def grant(namespace: str, source: str, name: str = "", **other: str) -> ReferenceGrant:

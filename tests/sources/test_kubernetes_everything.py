@@ -327,6 +327,46 @@ def test_a_gateway_takes_a_secret_of_another_namespace(
     }
 
 
+def test_secrets_of_one_listener_serve_the_hosts_together(
+    kube_server: KubeServer, kube_namespace: str, ca: Authority
+) -> None:
+    """Each is told with the hosts that it covers; one that none of them covers is told once, with the first."""
+    for name in ("b", "a"):
+        put_secret(kube_server, kube_namespace, f"{name}-tls", tls_data(issue(ca, f"{name}.example.com")))
+    put_secret(kube_server, kube_namespace, "c-tls", tls_data(issue(ca, "c.example.com")), type="Opaque")
+    put_secret(kube_server, kube_namespace, "wild-tls", tls_data(issue(ca, "*.example.com")))
+    listeners = [
+        https("all", kube_namespace, "b-tls", "a-tls", "c-tls"),
+        https("half", kube_namespace, "a-tls", "gone-tls", hostname="*.example.org", port=8443),
+    ]
+    parent = {"name": "edge", "sectionName": "all"}
+    hosts = ["a.example.com", "b.example.com", "c.example.com", "d.example.com"]
+    with installed_gateway_api(kube_server, kube_namespace):
+        put_gateway_object(kube_server, kube_namespace, "gateways", "edge", {"listeners": listeners})
+        put_gateway_object(
+            kube_server, kube_namespace, "httproutes", "all", {"parentRefs": [parent], "hostnames": hosts}
+        )
+        for also in (["consumers"], ["consumers", "secrets"]):
+            found = by_place(source(kube_server, kube_namespace, also=also).observe())
+            served = {address.partition("/")[2]: [c.hosts for c in each.consumers] for address, each in found.items()}
+            whole = "secrets" in also
+            assert served == {
+                "b-tls": [("b.example.com", *(["d.example.com"] if whole else []))],
+                "a-tls": [("a.example.com",)],
+                "gone-tls": [()],
+                "wild-tls": [],
+                **({"c-tls": [("c.example.com",)]} if whole else {}),
+            }
+
+
+def https(name: str, namespace: str, *secrets: str, hostname: str = "", port: int = 443) -> dict[str, object]:
+    """A listener that ends TLS with these Secrets."""
+    references = [{"kind": "Secret", "name": secret, "namespace": namespace} for secret in secrets]
+    tls = {"mode": "Terminate", "certificateRefs": references}
+    named = {"hostname": hostname} if hostname else {}
+    return {"name": name, "port": port, "protocol": "HTTPS", "tls": tls, **named}
+
+
 def test_two_ingresses_that_ask_cert_manager_are_rivals(
     kube_server: KubeServer, kube_namespace: str, ca: Authority
 ) -> None:

@@ -17,9 +17,7 @@ from msgspec import field as member
 from rotator.core.model import Consumer
 from rotator.lib.kube.objects import Metadata
 from rotator.lib.kube.podspec import Container, Pod, SecretVolume, VolumeMount, containers_of, from_environment
-
-Key = tuple[str, str]
-"""A Secret: namespace and name."""
+from rotator.lib.kube.sharing import Key, Shared
 
 PAIR = frozenset({"tls.crt", "tls.key"})
 """What an Ingress or a Gateway takes of a Secret."""
@@ -40,10 +38,12 @@ class Taking:
     """One consumer of a Secret.
 
     Attributes:
+        consumer: with the hosts that this Secret alone is to serve.
         keys: the keys of its data that are taken; None means all of them.
         required: it is a certificate that is taken, and its absence is not allowed for.
         gateway: the namespace of a Gateway that refers across namespaces, else empty.
         resolved: what that Gateway's own status says of the reference; None when it says nothing.
+        shared: the hosts that it serves together with others.
     """
 
     consumer: Consumer
@@ -51,6 +51,7 @@ class Taking:
     required: bool
     gateway: str = ""
     resolved: bool | None = None
+    shared: tuple[Shared, ...] = ()
 
     def merged(self, other: Taking) -> Taking:
         """The same consumer seen twice: another pod, or another listener."""
@@ -62,15 +63,21 @@ class Taking:
             keys=None if self.keys is None or other.keys is None else self.keys | other.keys,
             required=self.required or other.required,
             resolved=other.resolved if self.resolved is None else self.resolved and other.resolved is not False,
+            shared=tuple(dict.fromkeys((*self.shared, *other.shared))),
         )
 
 
 @dataclass(slots=True)
 class Takings:
-    """Everything that was seen to take something from a Secret; `granted` has the ReferenceGrants."""
+    """Everything that was seen to take something from a Secret; `granted` has the ReferenceGrants.
+
+    Attributes:
+        names: those of the certificates in Secrets that share hosts with others, as far as they were seen.
+    """
 
     found: dict[Key, dict[Key, Taking]] = field(default_factory=dict)
     granted: Granted = field(default_factory=lambda: Granted())
+    names: dict[Key, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, key: Key, taking: Taking) -> None:
         there = self.found.setdefault(key, {})
@@ -79,11 +86,29 @@ class Takings:
         there[consumer] = before.merged(taking) if before else taking
 
     def of(self, key: Key, keys: frozenset[str]) -> tuple[Consumer, ...]:
-        """Who takes any of these keys of a Secret."""
+        """Who takes any of these keys of a Secret; hosts that it shares with others are left to `settled`."""
         takings = self.found.get(key)
         if not takings:
             return ()
         return tuple(self._judged(key, each) for each in takings.values() if each.keys is None or each.keys & keys)
+
+    def shares(self, key: Key) -> bool:
+        """Whether a Secret serves hosts together with others, so that the names of all of them have to be seen."""
+        return any(taking.shared for taking in self.found.get(key, {}).values())
+
+    def saw(self, key: Key, names: Sequence[str]) -> None:
+        """Keep the names of a certificate in a Secret that shares hosts."""
+        self.names[key] = tuple(dict.fromkeys((*self.names.get(key, ()), *names)))
+
+    def settled(self, key: Key, consumers: Sequence[Consumer]) -> tuple[Consumer, ...]:
+        """These consumers of a Secret with its part of the hosts that it shares, once every Secret was seen."""
+        takings = self.found.get(key, {})
+        return tuple(self._settled(key, each, takings.get((each.kind, each.name))) for each in consumers)
+
+    def _settled(self, key: Key, consumer: Consumer, taking: Taking | None) -> Consumer:
+        shared = taking.shared if taking else ()
+        hosts = (*consumer.hosts, *(host for each in shared for host in each.part(key, self.names)))
+        return replace(consumer, hosts=tuple(dict.fromkeys(hosts))) if shared else consumer
 
     def required(self) -> Iterator[tuple[Key, tuple[Consumer, ...]]]:
         """The Secrets that somebody needs a certificate from, and who."""
@@ -105,14 +130,18 @@ def ingress_taking(metadata: Metadata, hosts: Sequence[str]) -> Taking:
     return Taking(Consumer("Ingress", f"{metadata.namespace}/{metadata.name}", tuple(hosts)), PAIR, required=True)
 
 
-def gateway_taking(metadata: Metadata, hosts: Sequence[str], namespace: str, resolved: bool | None) -> Taking:
-    """A Gateway whose listener serves these hosts with a Secret of that namespace."""
+def gateway_taking(
+    metadata: Metadata, hosts: Sequence[str], namespace: str, resolved: bool | None, keys: tuple[Key, ...] = ()
+) -> Taking:
+    """A Gateway whose listener serves these hosts with a Secret of that namespace; `keys` are all that it has."""
+    shared = (Shared(keys, tuple(hosts)),) if len(keys) > 1 else ()
     return Taking(
-        Consumer("Gateway", f"{metadata.namespace}/{metadata.name}", tuple(hosts)),
+        Consumer("Gateway", f"{metadata.namespace}/{metadata.name}", () if shared else tuple(hosts)),
         PAIR,
         required=True,
         gateway=metadata.namespace if namespace != metadata.namespace else "",
         resolved=resolved,
+        shared=shared,
     )
 
 

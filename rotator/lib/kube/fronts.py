@@ -9,9 +9,9 @@ from rotator.core.model import Endpoint
 from rotator.lib.kube.consumers import Takings, gateway_taking, ingress_taking
 from rotator.lib.kube.objects import Condition, Gateway, HttpRoute, Ingress, Listener
 from rotator.lib.kube.owners import is_trigger
+from rotator.lib.kube.sharing import Key
 
 HTTPS = 443
-Key = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def add_ingress(found: Fronts, ingress: Ingress) -> None:
         wanted = tls.hosts or hosts
         found.named.setdefault(key, []).extend(Endpoint(host, HTTPS) for host in _concrete(wanted, hosts))
         if found.takings is not None:
-            found.takings.add(key, ingress_taking(metadata, wanted))
+            found.takings.add(key, ingress_taking(metadata, tls.hosts or ()))
         if is_trigger(metadata):
             found.triggered(key, f"Ingress {metadata.namespace}/{metadata.name}")
 
@@ -78,19 +78,32 @@ def add_gateways(found: Fronts, gateways: Iterable[Gateway], routes: Iterable[Ht
                 *attached.get((metadata.namespace, metadata.name, ""), ()),
             ]
             wanted = [listener.hostname] if listener.hostname else below
-            _add_listener(found, gateway, listener, wanted, _concrete(wanted, below))
+            _add_listener(found, gateway, listener, _served(listener, below), _concrete(wanted, below))
+
+
+def _served(listener: Listener, below: list[str]) -> list[str]:
+    """The hosts that a listener needs certificates for; of a wildcard those that its routes bring below it, if any.
+
+    The wildcard of a listener stands for any number of labels (Gateway API: Listener `hostname`).
+    """
+    if not listener.hostname:
+        return below
+    if listener.hostname.startswith("*."):
+        return [host for host in below if host.endswith(listener.hostname[1:])] or [listener.hostname]
+    return [listener.hostname]
 
 
 def _add_listener(found: Fronts, gateway: Gateway, listener: Listener, wanted: list[str], hosts: list[str]) -> None:
-    """Note the Secrets of one listener.
+    """Note the Secrets of one listener: those that it needs certificates of for `wanted`; `hosts` can be asked for.
 
     One in another namespace is a front only when the Gateway's own status says that the reference is allowed there.
     """
     metadata = gateway.metadata
     resolved = _resolved(gateway, listener.name)
-    for key in _certificates(gateway, listener):
+    keys = tuple(dict.fromkeys(_certificates(gateway, listener)))
+    for key in keys:
         if found.takings is not None:
-            found.takings.add(key, gateway_taking(metadata, wanted, key[0], resolved))
+            found.takings.add(key, gateway_taking(metadata, wanted, key[0], resolved, keys))
         if key[0] != metadata.namespace and not resolved:
             continue
         found.named.setdefault(key, []).extend(Endpoint(host, listener.port) for host in hosts)

@@ -25,6 +25,7 @@ from rotator.lib.kube.objects import Bare, Metadata, Secret
 from rotator.lib.kube.reading import EVERYWHERE, Denied
 from rotator.lib.kube.resources import CONFIG_MAPS, NAMESPACES, SECRETS
 from rotator.lib.kube.secrets import TLS, Surroundings, observe
+from rotator.lib.kube.sharing import Key
 from rotator.lib.kube.transport import ENDPOINTS_UNKNOWN
 from rotator.lib.kube.webhooks import Dependencies, dependencies
 from rotator.sources.kubernetes.scope import Scope, all_namespaces
@@ -57,7 +58,8 @@ class Look:
         self._labels = MappingProxyType(_labels(settings, context))
         self._bundles = Bundles()
         self._takings = Takings() if settings.looks_at(Also.CONSUMERS) else None
-        self._present: set[tuple[str, str]] = set()
+        self._present: set[Key] = set()
+        self._waiting: list[tuple[Key, Observation]] = []
         self.unseen = Unseen()
 
     def observe(self) -> Iterator[Observation]:
@@ -78,6 +80,7 @@ class Look:
             nowhere = Surroundings(self._cluster.identity(), labels=self._labels)
             yield from (observe_bundle(bundle, nowhere) for bundle in depends.bundles)
         if self._takings is not None:
+            yield from self._settled(self._takings)
             yield from self._missed(self._takings, scopes)
 
     # ------------------------------------------------------------ where to look
@@ -124,7 +127,7 @@ class Look:
                 while page:
                     secret = page.pop()
                     self._note(secret.metadata)
-                    yield from observe_values(secret, around, self._bundles)
+                    yield from self._told(secret.metadata, observe_values(secret, around, self._bundles))
         if self._settings.looks_at(Also.CONFIG_MAPS):
             around = self._around(scope, depends)
             for maps in reader.pages(CONFIG_MAPS, ConfigMap, limit=LARGE_PAGE):
@@ -163,11 +166,11 @@ class Look:
 
     def _pair(self, secret: Secret, around: Surroundings) -> Iterable[Observation]:
         self._note(secret.metadata)
-        return (observe(secret, around),)
+        return self._told(secret.metadata, (observe(secret, around),))
 
     def _whole(self, secret: AnySecret, around: Surroundings) -> Iterable[Observation]:
         yield from self._pair(secret.tls, around)
-        yield from observe_values(secret, around, self._bundles)
+        yield from self._told(secret.metadata, observe_values(secret, around, self._bundles))
 
     def _note(self, metadata: Metadata) -> None:
         if self._takings is not None:
@@ -211,6 +214,25 @@ class Look:
             event = "Secrets that webhooks depend on are not recognised"
             self._cluster.transport.say_once(event, "; ".join(found.unread))
         return found
+
+    # ------------------------------------------------------------ hosts that several Secrets serve
+
+    def _told(self, metadata: Metadata, observations: Iterable[Observation]) -> Iterator[Observation]:
+        """Pass on what a Secret holds; what serves hosts together with other Secrets waits until all were seen."""
+        key = (metadata.namespace, metadata.name)
+        if self._takings is None or not self._takings.shares(key):
+            yield from observations
+            return
+        for each in observations:
+            if not each.consumers:
+                yield each
+                continue
+            self._takings.saw(key, each.chain.names if each.chain else ())
+            self._waiting.append((key, each))
+
+    def _settled(self, takings: Takings) -> Iterator[Observation]:
+        for key, each in self._waiting:
+            yield replace(each, consumers=takings.settled(key, each.consumers))
 
     # ------------------------------------------------------------ what is missed
 
