@@ -160,10 +160,10 @@ class TestKeys:
         private = load_pem_private_key(SHOP.key, None)
         (tmp_path / "shop.crt").write_bytes(chain_pem(SHOP.chain))
         (tmp_path / "shop.key").write_bytes(private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-        (tmp_path / "shop.key").chmod(0o604)
+        (tmp_path / "shop.key").chmod(0o640)
         (seen,) = search(tmp_path)
 
-        assert seen.key == KeyFacts(SHOP.chain.spki, True, 0o604)
+        assert seen.key == KeyFacts(SHOP.chain.spki, True, 0o640)
         assert "DER" in seen.never_adopt
 
     @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
@@ -176,7 +176,7 @@ class TestKeys:
         (tmp_path / "shop.key").chmod(0o640)
         (seen,) = search(tmp_path)
 
-        assert (seen.key, seen.problem) == (KeyFacts(mode=0o640), None)
+        assert (seen.key, seen.problem) == (KeyFacts(mode=0o640, sealed=True), None)
         assert "encrypted" in seen.never_adopt
 
     @pytest.mark.parametrize("name", ["shop.pem", "shop.p12"])
@@ -184,9 +184,9 @@ class TestKeys:
         """Also where key and certificate are one file."""
         path = tmp_path / name
         path.write_bytes(chain_pem(SHOP.chain) + SHOP.key if name.endswith("pem") else pkcs12(SHOP))
-        path.chmod(0o644)
+        path.chmod(0o640)
 
-        assert [o.key for o in search(tmp_path)] == [KeyFacts(SHOP.chain.spki, True, 0o644)]
+        assert [o.key for o in search(tmp_path)] == [KeyFacts(SHOP.chain.spki, True, 0o640)]
 
     def test_bag_with_its_keys(self, tmp_path: Path) -> None:
         """Each leaf has the key that fits, wherever it lies."""
@@ -346,8 +346,10 @@ class TestLeftAlone:
         (tmp_path / "shop.pem").write_bytes(chain_pem(SHOP.chain))
 
         assert places(search(tmp_path), tmp_path) == ["shop.pem"]
-        with pytest.raises(SourceError, match=r"/proc: the kernel shows itself there \(proc\)"):
-            search(Path("/proc"))
+        looked = source(folders=["/proc"]).observe()
+        assert "/proc: the kernel shows itself there (proc)" in problem(next(looked))[1]
+        with pytest.raises(SourceError, match="one folder could not be listed"):
+            next(looked)
 
     def test_exclude(self, tmp_path: Path) -> None:
         """By name, by path, and whole folders; for patterns too."""
@@ -371,7 +373,6 @@ class TestTold:
             ("half.pem", b"# ours\n" + certificate_pem(SHOP.chain.leaf)[:300], "has a beginning but no end"),
             ("empty.crt", b"", "no CERTIFICATE block in an empty text"),
             ("page.crt", b"<html>503</html>", "an HTML page"),
-            ("huge.pem", certificate_pem(SHOP.chain.leaf) * 2000, "it is larger than 1 MiB"),
         ],
     )
     def test_broken(self, tmp_path: Path, name: str, content: bytes, why: str) -> None:
@@ -421,7 +422,7 @@ class TestTold:
         assert problem(told)[1].startswith(f"{tmp_path}/ca.pem#2: ")
 
     def test_closed_files_and_folders(self) -> None:
-        """Each is told one by one as not looked at; the look is not complete, and goes on."""
+        """Each is told once as not looked at, and where the look ends only that it is not complete."""
         with _as_nobody() as folder:
             (folder / "closed").mkdir()
             (folder / "secret.txt").write_bytes(b"x")
@@ -431,7 +432,7 @@ class TestTold:
             (folder / "secret.txt").chmod(0o600)
             os.seteuid(65534)
             looked, seen = source(folders=[str(folder)]).observe(), []
-            with pytest.raises(SourceError, match=r"could not look everywhere: .*/closed: Permission denied"):
+            with pytest.raises(SourceError, match="could not look everywhere: one folder could not be listed"):
                 for observation in looked:
                     seen.append(observation)
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rotator.core.adoptable import never_adopt
-from rotator.core.model import Certificate, Chain, Location, Observation, Problem, ProblemKind, Use
-from rotator.core.pem import MAX_PEM_BYTES, PemError, read_anchors
+from rotator.core.model import Chain, Location, Observation, Problem, ProblemKind, Use
 from rotator.lib import generations, keystore
 from rotator.lib.keystore import Contents, Entry, KeystoreError, Kind, Reference
-from rotator.lib.plainfile import Text, Unfit, read, read_if
-from rotator.log import logger
-from rotator.sources.files.keys import FoundKey, Keys, look_at
+from rotator.lib.plainfile import Text, Unfit, read_if
+from rotator.sources.files.beside import Beside
+from rotator.sources.files.keys import FoundKey, Keys
 from rotator.sources.files.telling import (
     CERTIFICATE_SUFFIXES,
     has_certificate_block,
@@ -26,9 +25,6 @@ from rotator.sources.files.telling import (
     shown,
 )
 
-log = logger(__name__)
-
-ANCHORS = "ca.crt"
 _PLAIN_NAME = ".crt"
 _TRUSTED = "trusted"
 """What follows the path of a keystore where the certificates that it trusts are one place among others."""
@@ -62,7 +58,7 @@ class Look:
     system: str
     passwords: tuple[str, ...] = field(default=(), repr=False)
     _keys: Keys = field(default_factory=Keys)
-    _anchors: dict[Path, tuple[Certificate, ...]] = field(default_factory=dict)
+    _beside: Beside = field(default_factory=Beside)
     _places: set[str] = field(default_factory=set)
     _files: set[tuple[int, int]] = field(default_factory=set)
 
@@ -118,6 +114,10 @@ class Look:
         except (keystore.Locked, keystore.Unsupported) as error:
             yield _problem(file.location, ProblemKind.UNSEEN, str(error))
             return
+        except keystore.TooLarge as error:
+            if not file.searched or _is_worth_telling(file):
+                yield _problem(file.location, ProblemKind.UNSEEN, f"{error}: split it, or leave it out with `exclude`")
+            return
         except KeystoreError as error:
             if not file.searched or _is_worth_telling(file):
                 yield _unreadable(file.location, str(error))
@@ -140,7 +140,7 @@ class Look:
             return _unreadable(location, entry.problem)
         chain = Chain(entry.certificates)
         key, use = self._key(file, contents, entry, chain)
-        anchors = self._anchors_beside(file.path)
+        anchors = self._beside.anchors(file.path)
         embedded = file.searched and not is_pem_file(str(file.path), file.text.content)
         return Observation(
             location=location,
@@ -152,16 +152,18 @@ class Look:
             never_adopt=never_adopt(chain, anchors)
             or never_written(file.path, contents, key, several=several, embedded=embedded),
             use=file.use or use,
+            beside=self._beside.issuers(file.path, chain.leaf) if _is_bare(contents, entry) else (),
         )
 
     def _key(self, file: _File, contents: Contents, entry: Entry, chain: Chain) -> tuple[FoundKey | None, Use]:
         """The key of an entry and what the entry is for: CA certificates are trusted unless their key is there."""
         if entry.key is not None:
-            return FoundKey(file.path, replace(entry.key, mode=file.text.mode)), entry.use
+            mode = self._keys.reach.mode(file.path, file.text.mode)
+            return FoundKey(file.path, replace(entry.key, mode=mode)), entry.use
         if contents.kind not in {Kind.PEM, Kind.DER, Kind.PKCS7}:
             return None, entry.use
         if file.key_path is not None:
-            return look_at(file.key_path, chain), entry.use
+            return self._keys.at(file.key_path, chain), entry.use
         is_trusted = entry.use is Use.TRUST
         key = self._keys.find(file.path, chain, fitting=is_trusted or len(contents.entries) > 1)
         return key, Use.SERVE if is_trusted and key else entry.use
@@ -190,14 +192,6 @@ class Look:
             return file.location
         return Location(self.system, f"{file.location.address}#{entry.alias}")
 
-    def _anchors_beside(self, path: Path) -> tuple[Certificate, ...]:
-        if path.name == ANCHORS:
-            return ()
-        folder = path.parent
-        if folder not in self._anchors:
-            self._anchors[folder] = _anchors(folder / ANCHORS)
-        return self._anchors[folder]
-
 
 def _with_trust_as_one(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """What a keystore trusts is one place, like a bundle in PEM: a store of 144 roots is not 144 places."""
@@ -207,6 +201,12 @@ def _with_trust_as_one(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     every = tuple(dict.fromkeys(certificate for entry in trusted for certificate in entry.certificates))
     others = tuple(entry for entry in entries if entry not in trusted)
     return (*others, replace(trusted[0], alias=_TRUSTED if others else "", certificates=every))
+
+
+def _is_bare(contents: Contents, entry: Entry) -> bool:
+    """Whether a file holds a leaf in PEM and nothing else: then what it needs may be given to its server apart."""
+    alone = contents.kind is Kind.PEM and len(contents.entries) == 1 and len(entry.certificates) == 1
+    return alone and entry.key is None and entry.use is not Use.TRUST
 
 
 def _contents(text: Text, passwords: tuple[str, ...]) -> Contents:
@@ -249,7 +249,7 @@ def _is_worth_telling(file: _File) -> bool:
 def _read_named(location: Location, path: Path) -> Text | Observation | None:
     """What a file holds, or what is told of it instead; None where it is gone."""
     try:
-        return read_if(path, lambda head: keystore.most_bytes(keystore.sniff(head)), head=keystore.HEAD)
+        return read_if(path, lambda head: keystore.most_bytes(keystore.sniff(head)), head=keystore.HEAD, cut=True)
     except FileNotFoundError:
         return _unreadable(location, "the link leads nowhere") if path.is_symlink() else None
     except Unfit as error:
@@ -268,17 +268,3 @@ def _unreadable(location: Location, why: str) -> Observation:
 
 def _problem(location: Location, kind: ProblemKind, why: str) -> Observation:
     return Observation(location, problem=Problem(kind, f"{location.address}: {why}"))
-
-
-def _anchors(path: Path) -> tuple[Certificate, ...]:
-    """The certificates of `ca.crt`; an unreadable one anchors nothing, and is logged."""
-    try:
-        anchors, skipped = read_anchors(read(path, most=MAX_PEM_BYTES).content)
-    except FileNotFoundError:
-        return ()
-    except (OSError, Unfit, PemError) as error:
-        log.warning("ca.crt cannot be read", path=str(path), error=str(error))
-        return ()
-    if skipped:
-        log.warning("some certificates of ca.crt cannot be read", path=str(path), count=skipped)
-    return anchors

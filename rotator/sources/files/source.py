@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import ClassVar
 
 from rotator.core.model import Location, Observation, Problem, ProblemKind
@@ -33,7 +33,7 @@ class FilesSource:
         self._settings = settings
 
     def observe(self) -> Iterator[Observation]:
-        """Look at every file; folders that could not be listed are told at the end."""
+        """Look at every file; what could not be looked at, and was not told in its turn, is told at the end."""
         missed: dict[str, None] = {}  # `a/**/b` may come upon the same folder twice
         excluded = excluding(self._settings.exclude)
         look = Look(socket.gethostname(), self._passwords(missed))
@@ -46,23 +46,21 @@ class FilesSource:
             for path in expand(pattern, missed.setdefault):
                 if not excluded(str(path)):
                     yield from look.named(path)
-        yield from self._searched(folders, excluded, look, missed)
-        if missed:
-            unlooked = list(missed)
-            more = f" (and {len(unlooked) - _MOST_TOLD} more)" if len(unlooked) > _MOST_TOLD else ""
-            raise SourceError(f"{self.name}: could not look everywhere: {'; '.join(unlooked[:_MOST_TOLD])}{more}")
+        told = yield from self._searched(folders, excluded, look)
+        if missed or told:
+            raise SourceError(f"{self.name}: could not look everywhere: {'; '.join(_unlooked(list(missed), told))}")
 
-    def _searched(
-        self, folders: list[str], excluded: Excluded, look: Look, missed: dict[str, None]
-    ) -> Iterator[Observation]:
-        """Everything below some folders; each folder that could not be listed is told in its turn, and at the end."""
+    def _searched(self, folders: list[str], excluded: Excluded, look: Look) -> Generator[Observation, None, int]:
+        """Everything below some folders; each one that could not be listed is told in its turn, and counted."""
+        told = 0
         closed: list[Observation] = []
 
         def unlooked(folder: str, why: str) -> None:
+            nonlocal told
             location = Location(look.system, shown(folder))
             message = f"{location.address}: {why}"
             closed.append(Observation(location, problem=Problem(ProblemKind.UNSEEN, message)))
-            missed.setdefault(message)
+            told += 1
 
         walk = Walk([os.path.normpath(folder) for folder in folders], excluded, unlooked)
         for path in walk.files():
@@ -70,6 +68,7 @@ class FilesSource:
             while closed:
                 yield closed.pop(0)
         yield from closed
+        return told
 
     def _passwords(self, missed: dict[str, None]) -> tuple[str, ...]:
         """The passwords for keystores; without them, what they would open is told as closed."""
@@ -87,3 +86,13 @@ class FilesSource:
         else:
             return tuple(dict.fromkeys(line for line in text.replace("\r\n", "\n").split("\n") if line))
         return ()
+
+
+def _unlooked(missed: list[str], told: int) -> Iterator[str]:
+    """What an incomplete look is told as: in words where nothing else says it, by its number where something does."""
+    yield from missed[:_MOST_TOLD]
+    if len(missed) > _MOST_TOLD:
+        yield f"and {len(missed) - _MOST_TOLD} more"
+    if told:
+        folders = "one folder" if told == 1 else f"{told} folders"
+        yield f"{folders} could not be listed (`rotator scan` tells each by itself)"

@@ -10,10 +10,7 @@ from types import MappingProxyType
 from rotator.core.adoptable import issuer_name
 from rotator.core.model import Chain, Location, Owner
 from rotator.lib.keystore import Contents, Entry, Kind
-from rotator.sources.files.keys import FoundKey
-
-_SAYS_NOTHING = {"fullchain", "cert", "certificate", "chain", "server", "tls"}
-"""Stems that say what a file is, not what it is for; the folder does."""
+from rotator.sources.files.keys import SAYS_NOTHING, FoundKey
 
 CERTIFICATE_SUFFIXES = (".crt", ".cer", ".cert", ".pem", ".der")
 _PEM_SUFFIXES = (".crt", ".cer", ".cert", ".pem", ".chain", ".fullchain", ".bundle", ".ca", ".cacert")
@@ -49,7 +46,7 @@ def labels(location: Location, path: Path, entry: Entry, contents: Contents, key
     """What adoption rules can match on, and people read."""
     in_generations = _is_folder_of(location, path)
     folder = Path(location.address) if in_generations else path.parent
-    says_nothing = path.stem in _SAYS_NOTHING
+    says_nothing = path.stem in SAYS_NOTHING
     told = {
         "path": shown(str(path)),
         "dir": shown(str(folder)),
