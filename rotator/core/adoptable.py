@@ -7,23 +7,22 @@ from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature
 
-from rotator.core.model import Certificate, Chain
+from rotator.core.model import Certificate, Chain, Use
 from rotator.core.pem import load
+from rotator.core.usages import use_of
 
 _COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,+\\])+)")  # in the form of RFC 4514
 _ESCAPED = re.compile(r"\\(.)")
-_SERVER_AUTH, _CLIENT_AUTH, _ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
 
 def never_adopt(chain: Chain, anchors: Sequence[Certificate]) -> str:
     """Why it may only be declared, never adopted; empty when it may. `anchors` is the `ca.crt` beside it."""
     leaf = chain.leaf
-    usages = set(leaf.extended_key_usages)
     if leaf.is_ca:
         return "it is a CA certificate"
     if any(name.startswith("spiffe://") for name in leaf.names):
         return "it is a SPIFFE identity, which SPIRE renews"
-    if _CLIENT_AUTH in usages and not usages & {_SERVER_AUTH, _ANY_USAGE}:
+    if use_of(leaf) is Use.CLIENT:
         return "it is for clients only"
     if leaf.self_signed:
         return "it is self-signed: whoever trusts it trusts this very certificate"

@@ -16,7 +16,6 @@ from typing import TypeAlias
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, VerificationError
 from cryptography.x509.verification import Store as Roots
 from OpenSSL import crypto
@@ -24,13 +23,13 @@ from OpenSSL import crypto
 from rotator.core.csr import is_address
 from rotator.core.model import Certificate, Chain
 from rotator.core.pem import load, moment
+from rotator.core.usages import ANY_USAGE as ANY_USAGE
+from rotator.core.usages import SERVER_AUTH as SERVER_AUTH
 
 MAX_CHAIN = 20
 """Real chains have up to five certificates; more would only be there to make path building slow."""
 
 WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
-SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH.dotted_string
-ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
 
 Path: TypeAlias = tuple[Certificate, ...]
 Subject: TypeAlias = x509.DNSName | x509.IPAddress

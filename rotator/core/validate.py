@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from rotator.core.lead import lead
 from rotator.core.model import Certificate, CertificateSpec, Chain, Violation
 from rotator.core.pem import moment
 from rotator.core.reasons import Reason
 from rotator.core.trust import (
-    ANY_USAGE,
-    SERVER_AUTH,
     WEAK_HASHES,
     covers,
     mended,
@@ -27,10 +23,10 @@ from rotator.core.trust import (
     verify_path,
     weak_key,
 )
+from rotator.core.usages import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 
 __all__ = ["ValidationFacts", "Verdict", "mended", "path_root", "validate", "verify_path"]
 
-CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string
 SECOND = timedelta(seconds=1)
 CT_SHORT = timedelta(days=180)
 """Up to here two SCTs are enough for browsers, three beyond (Chrome's, Apple's and Mozilla's CT policies)."""

@@ -17,10 +17,10 @@ from pydantic import Field, ValidationError, field_validator
 from rotator.core.adoptable import issuer_name
 from rotator.core.model import Chain, Consumer, Location, Observation, Owner, Problem, ProblemKind, Use
 from rotator.core.pem import PemError, read_certificates
+from rotator.core.usages import use_of
 from rotator.errors import SourceError
 from rotator.lib.ahead import ahead
 from rotator.lib.aws import AwsError, AwsSettings, client, home_region, region_name, translated
-from rotator.lib.keystore.groups import use_of
 from rotator.ports import Clock
 from rotator.settings import PluginSettings
 

@@ -306,7 +306,7 @@ class TestFields:
         assert matched == KeyFacts(web.chain.spki, matches=True)
         assert mismatched == KeyFacts(other.chain.spki, matches=False)
         assert alone is None
-        assert closed == KeyFacts()
+        assert closed == KeyFacts(sealed=True)
 
     def test_several_certificates_in_one_field_are_told_apart(self, kv2: KvMount, source: Look, ca: Authority) -> None:
         """A bag of leaves is a place for each; the key that fits one is matched with it."""

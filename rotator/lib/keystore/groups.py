@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rotator.core.model import Certificate, Use
+from rotator.core.usages import use_of
 
-_SERVER_AUTH, _CLIENT_AUTH, _ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 _LONGEST_PATH = 20
 
 
@@ -99,9 +99,3 @@ def _by_subject(found: Sequence[Certificate]) -> Mapping[str, Sequence[Certifica
 def _may_issue(issuer: Certificate, certificate: Certificate) -> bool:
     ids = (issuer.subject_key_id, certificate.authority_key_id)
     return not all(ids) or ids[0] == ids[1]
-
-
-def use_of(leaf: Certificate) -> Use:
-    """What a leaf is there for: clients only where its extended key usage says so (RFC 5280, 4.2.1.12)."""
-    usages = set(leaf.extended_key_usages)
-    return Use.CLIENT if _CLIENT_AUTH in usages and not usages & {_SERVER_AUTH, _ANY_USAGE} else Use.SERVE

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 
 from rotator.core.model import Certificate, KeyFacts, Use
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate
+from rotator.core.usages import use_of
 from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, TooLarge
 from rotator.lib.keystore.entries import distinct
-from rotator.lib.keystore.groups import use_of
 from rotator.lib.keystore.javastream import Cursor, end_of_object, java_text
 
 _KEY, _CERTIFICATE, _SECRET = 1, 2, 3

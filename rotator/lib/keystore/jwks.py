@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate
+from rotator.core.usages import use_of
 from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, TooLarge
 from rotator.lib.keystore.entries import distinct
-from rotator.lib.keystore.groups import use_of
 
 
 def read_jwks(data: bytes) -> Contents:

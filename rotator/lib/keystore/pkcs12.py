@@ -16,10 +16,11 @@ from cryptography.x509 import InvalidVersion
 
 from rotator.core.model import Certificate, KeyFacts, Use
 from rotator.core.pem import MAX_CERTIFICATES, PemError, parse_certificate, public_spki
+from rotator.core.usages import use_of
 from rotator.lib.keystore import asn1
 from rotator.lib.keystore.contents import Broken, Contents, Entry, Kind, Locked, TooLarge, Unsupported
 from rotator.lib.keystore.entries import distinct
-from rotator.lib.keystore.groups import Group, bag, path_from, use_of
+from rotator.lib.keystore.groups import Group, bag, path_from
 
 _MOST_WORK = 2_000_000
 """Rounds of key derivation for one password: three times what careful tools write, about a second."""

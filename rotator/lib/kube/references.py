@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rotator.core.model import Chain, Endpoint, Owner
+from rotator.core.model import Chain, Endpoint, Owner, Use
+from rotator.core.usages import use_of
 from rotator.lib.kube.cluster import Cluster
 from rotator.lib.kube.consumers import ReferenceGrant, Takings, pod_takings
 from rotator.lib.kube.errors import Call
@@ -59,7 +60,7 @@ class References:
         """Where a Secret is served; pods are asked for the first name of what it holds now."""
         key = (metadata.namespace, metadata.name)
         named, served = self.named.get(key, ()), self.served.get(key)
-        if served is None or is_client_only(chain):
+        if served is None or (chain and use_of(chain.leaf) is Use.CLIENT):
             return named
         name = server_name(chain)
         return tuple(dict.fromkeys((*named, *(Endpoint(host, port, name) for host, port in served.addresses))))
@@ -87,15 +88,6 @@ def server_name(chain: Chain | None) -> str:
         if not _is_address(name) and "/" not in name and "@" not in name:
             return name
     return ""
-
-
-def is_client_only(chain: Chain | None) -> bool:
-    """Whether a certificate may be shown by clients only (extended key usages, RFC 5280, 4.2.1.12)."""
-    usages = chain.leaf.extended_key_usages if chain else ()
-    return CLIENT_AUTH in usages and SERVER_AUTH not in usages and ANY_USAGE not in usages
-
-
-SERVER_AUTH, CLIENT_AUTH, ANY_USAGE = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
 
 def _is_address(name: str) -> bool:

@@ -9,12 +9,13 @@ from types import MappingProxyType
 from rotator.core.adoptable import issuer_name
 from rotator.core.model import Certificate, Chain, Consumer, Location, Observation, Owner, Problem, ProblemKind, Use
 from rotator.core.pem import PemError
+from rotator.core.usages import use_of
 from rotator.lib.kube.anchors import signed_by
 from rotator.lib.kube.chains import facts_of, read_anchors, read_chain
 from rotator.lib.kube.consumers import PAIR, Takings
 from rotator.lib.kube.objects import Metadata, Secret, TlsData, is_ignored
 from rotator.lib.kube.owners import CERTIFICATE, owner_of, rivals_of
-from rotator.lib.kube.references import References, is_client_only
+from rotator.lib.kube.references import References
 from rotator.lib.kube.webhooks import Dependencies
 from rotator.log import logger
 
@@ -103,7 +104,7 @@ def observe(secret: Secret, around: Surroundings) -> Observation:
         ignored=is_ignored(metadata) or is_ignored(namespace),
         immutable=bool(secret.immutable),
         fronts=around.references.fronts(metadata, chain),
-        use=Use.CLIENT if is_client_only(chain) else Use.SERVE,
+        use=use_of(chain.leaf if chain else None),
         consumers=around.consumers(metadata),
         rivals=rivals,
     )
@@ -170,7 +171,7 @@ def never_adopt(metadata: Metadata, chain: Chain | None, anchors: Sequence[Certi
         return "it is a CA certificate"
     if any(name.startswith("spiffe://") for name in leaf.names):
         return "it is a SPIFFE identity, which SPIRE renews"
-    if is_client_only(chain):
+    if use_of(leaf) is Use.CLIENT:
         return "it is for clients only"
     if leaf.self_signed:
         return "it is self-signed: whoever trusts it trusts this very certificate"

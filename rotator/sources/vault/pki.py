@@ -21,8 +21,9 @@ from typing import Any, NamedTuple
 from rotator.core.adoptable import issuer_name
 from rotator.core.model import Certificate, Chain, Location, Observation, Problem, ProblemKind, Use
 from rotator.core.pem import PemError, read_certificates
+from rotator.core.usages import use_of
 from rotator.lib.ahead import ahead
-from rotator.lib.keystore.groups import path_from, use_of
+from rotator.lib.keystore.groups import path_from
 from rotator.lib.vault import VaultError, data_of
 from rotator.sources.vault.contents import issuers_above
 from rotator.sources.vault.kv import Pace
