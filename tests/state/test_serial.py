@@ -94,7 +94,7 @@ observations = st.builds(
     location=locations,
     chain=maybe(chains),
     problem=maybe(st.builds(Problem, st.sampled_from(ProblemKind), texts)),
-    key=maybe(st.builds(KeyFacts, texts, maybe(st.booleans()), maybe(st.integers(0, 0o777)))),
+    key=maybe(st.builds(KeyFacts, texts, maybe(st.booleans()), maybe(st.integers(0, 0o777)), st.booleans())),
     owner=maybe(st.builds(Owner, texts, texts, texts)),
     handshake=maybe(handshakes),
     endpoint=maybe(endpoints),
@@ -247,11 +247,15 @@ WRITTEN: dict[type, tuple[Callable[[Any], Any], object]] = {
 }
 
 
+NOT_WRITTEN: dict[type, set[str]] = {Observation: {"use", "consumers", "rivals", "beside", "remarks"}}
+"""What only an audit asks for; stored is what a target held, to be put back."""
+
+
 @pytest.mark.parametrize("kind", WRITTEN, ids=lambda kind: kind.__name__)
 def test_every_field_is_written(kind: type) -> None:
     """A field that is added to a type of the model is stored with it, or this fails."""
     write, value = WRITTEN[kind]
-    assert set(write(value)) == {field.name for field in fields(kind)}
+    assert set(write(value)) == {field.name for field in fields(kind)} - NOT_WRITTEN.get(kind, set())
 
 
 def test_many_sightings_share_their_chains() -> None:

@@ -144,11 +144,11 @@ def problem_from_json(document: Json) -> Problem:
 
 
 def key_facts_to_json(key: KeyFacts) -> Json:
-    return {"spki": key.spki, "matches": key.matches, "mode": key.mode}
+    return {"spki": key.spki, "matches": key.matches, "mode": key.mode, "sealed": key.sealed}
 
 
 def key_facts_from_json(document: Json) -> KeyFacts:
-    return KeyFacts(document["spki"], document["matches"], document["mode"])
+    return KeyFacts(document["spki"], document["matches"], document["mode"], document.get("sealed", False))
 
 
 def owner_to_json(owner: Owner) -> Json:
