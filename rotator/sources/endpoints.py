@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from rotator.core.model import Observation
-from rotator.core.served import observation_of
+from rotator.core.served import observations_of
 from rotator.errors import SourceError
 from rotator.lib.endpoint import parse_endpoint
 from rotator.lib.tls import ClientCertificate, ClientCertificateUnfit, WorkerEnded, probe
@@ -48,6 +48,10 @@ class EndpointsSettings(PluginSettings):
     )
     processes: int = Field(
         default=0, ge=0, le=64, description="Processes beside this one that shake hands; helps from some hundreds on."
+    )
+    both_keys: bool = Field(
+        default=False,
+        description="Whether to ask once more for a certificate with the other kind of key, RSA or ECDSA (TLS 1.2).",
     )
     client_certificate: Path | None = Field(
         default=None, description="A chain (PEM, leaf first) to show to servers that ask for a client certificate."
@@ -112,8 +116,10 @@ class EndpointsSource:
                 retries=settings.retries,
                 client=settings.client,
                 processes=settings.processes,
+                every_key=settings.both_keys,
+                unrouted=True,
             )
             with contextlib.closing(sightings):
-                yield from map(observation_of, sightings)
+                yield from observations_of(sightings)
         except (ClientCertificateUnfit, WorkerEnded) as error:
             raise SourceError(f"source {self.name}: {error}") from error

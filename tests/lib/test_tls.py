@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import ssl
 import subprocess
@@ -20,10 +21,10 @@ import pytest
 from rotator.core.model import Bundle, Endpoint, Sighting, SightingState
 from rotator.core.pem import chain_pem
 from rotator.lib.tls import probe, verified_handshake
-from rotator.lib.tls.names import RESOLVED_AT_ONCE, NotResolved, Resolver
-from tests.lib.tls_peers import dialogue, endless, only_for, peer, says, server_context, silent, tls
+from rotator.lib.tls.names import RESOLVED_AT_ONCE, Addresses, NotResolved, Resolver
+from tests.lib.tls_peers import dialogue, endless, once, only_for, peer, says, server_context, silent, tls
 from tests.pki import Authority, self_signed
-from tests.servers.netns import network_namespace
+from tests.servers.netns import Network, network_namespace
 
 NOW = datetime.now(UTC)
 YEAR = timedelta(days=365)
@@ -129,6 +130,44 @@ class TestWhatIsServed:
             asked = {key: next(probe([at(port)], key_algorithm=key)) for key in ("rsa", "ecdsa")}
 
         assert (rsa.chain, ecdsa.chain) == (asked["rsa"].chain, asked["ecdsa"].chain)
+
+    @pytest.mark.parametrize("processes", [0, 1])
+    def test_both_certificates_of_one_server_are_shown(
+        self, tmp_path: Path, issuing: Authority, processes: int
+    ) -> None:
+        """A good ECDSA certificate hides no expired RSA one: where every key is asked for, each is a sighting."""
+        ecdsa = issued(issuing, key="ecdsa-256")
+        rsa = issued(issuing, key="rsa-2048", ends_in=timedelta(days=-3))
+        with peer(tls(server_context(tmp_path, rsa, also=ecdsa))) as port:
+            once, both = (
+                list(probe(iter([at(port)]), every_key=every, processes=processes)) for every in (False, True)
+            )
+
+        assert [(sighting.chain, sighting.key) for sighting in once] == [(ecdsa.chain, "")]
+        assert [(sighting.chain, sighting.key) for sighting in both] == [(ecdsa.chain, ""), (rsa.chain, "rsa")]
+        assert {sighting.address for sighting in both} == {"127.0.0.1"}
+
+    @pytest.mark.parametrize("version", [V.TLSv1_2, V.TLSv1_3], ids=lambda v: v.name)
+    @pytest.mark.parametrize("key", ["rsa-2048", "ecdsa-256", "ed25519"])
+    def test_one_certificate_is_one_sighting(
+        self, tmp_path: Path, issuing: Authority, version: ssl.TLSVersion, key: str
+    ) -> None:
+        """A server that refuses the second question has no other certificate, or speaks TLS 1.3 only."""
+        bundle = issued(issuing, key=key)
+        with peer(tls(server_context(tmp_path, bundle, lowest=version, highest=version))) as port:
+            (sighting,) = probe([at(port)], every_key=True)
+
+        assert (sighting.chain, sighting.key) == (bundle.chain, "")
+
+    def test_a_second_question_without_an_answer_is_told(self, tmp_path: Path, issuing: Authority) -> None:
+        """A server that falls silent when it is asked for RSA may have such a certificate: that is not passed over."""
+        bundle = issued(issuing)
+        with peer(once(tls(server_context(tmp_path, bundle)), then=silent)) as port:
+            first, second = probe([at(port)], every_key=True, total_seconds=1)
+
+        assert first.chain == bundle.chain
+        assert (second.state, second.key) == (SightingState.TIMEOUT, "rsa")
+        assert second.detail.startswith("asked for a certificate with a key of kind rsa: ")
 
     @pytest.mark.parametrize("version", [V.TLSv1_2, V.TLSv1_3], ids=lambda v: v.name)
     def test_asking_for_a_key_that_is_not_there_shows_what_is(
@@ -276,7 +315,7 @@ class TestManyAtOnce:
 
     def test_addresses_without_a_route_are_left_out(self) -> None:
         """A machine without a route to one address still looks at the other; with none to any, it says so of each."""
-        question = "from rotator.lib.tls.names import with_route; print(with_route({}))"
+        question = "from rotator.lib.tls.names import by_route; print(by_route({}))"
         with network_namespace(1) as network:
 
             def inside(*addresses: str) -> str:
@@ -284,8 +323,24 @@ class TestManyAtOnce:
                 return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
             near, far = network.addresses[0], "192.0.2.7"
-            assert str((near,)) == inside(far, near)
-            assert str((far, "2001:db8::7")) == inside(far, "2001:db8::7")
+            assert str(Addresses((near,), (far,))) == inside(far, near)
+            assert str(Addresses((far, "2001:db8::7"))) == inside(far, "2001:db8::7")
+
+    def test_addresses_that_were_left_out_are_told(self) -> None:
+        """Where it is asked for, each endpoint says once a family that it has addresses which were not looked at."""
+        program = (
+            "from rotator.lib.tls import probe; from rotator.core.model import Endpoint\n"
+            "for told in (False, True):\n"
+            "    print(sorted((s.endpoint.port, s.address, str(s.state))"
+            " for s in probe([Endpoint('both.test', 1), Endpoint('both.test', 2)], unrouted=told)))"
+        )
+        with network_namespace(1) as network, _hosts(network, ["127.0.0.1", "2001:db8::7", "2001:db8::8"]):
+            command = [*network.inside, sys.executable, "-c", program]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+        looked = [(port, "127.0.0.1", "refused") for port in (1, 2)]
+        left_out = [(port, "2001:db8::7", "unrouted") for port in (1, 2)]
+        assert said == [str(looked), str(sorted([*looked, *left_out]))]
 
     def test_a_resolver_that_hangs_costs_its_limit(self, caplog: pytest.LogCaptureFixture) -> None:
         """A name that is never answered is given up in time, and its late answer disturbs nobody."""
@@ -323,7 +378,7 @@ class TestManyAtOnce:
         names = [*(f"dead-{n}" for n in range(RESOLVED_AT_ONCE)), *(f"live-{n}" for n in range(40))]
         found = asyncio.run(_resolved(names, 0.2, lookup))
 
-        assert [found[name] for name in names if name.startswith("live")] == [("127.0.0.1",)] * 40
+        assert [found[name] for name in names if name.startswith("live")] == [Addresses(("127.0.0.1",))] * 40
         assert {str(found[name]) for name in names if name.startswith("dead")} == {
             "the name was not resolved within 0.2 s"
         }
@@ -343,7 +398,7 @@ class TestManyAtOnce:
         finally:
             over.set()
 
-        assert sum(found[name] == ("127.0.0.1",) for name in names) == 40
+        assert sum(found[name] == Addresses(("127.0.0.1",)) for name in names) == 40
 
     def test_a_thread_is_started_for_a_name_that_needs_one(self) -> None:
         """One endpoint is no reason to start many threads."""
@@ -359,9 +414,21 @@ class TestManyAtOnce:
         assert count == [1]
 
 
+@contextlib.contextmanager
+def _hosts(network: Network, addresses: list[str]) -> Iterator[None]:
+    """Let `both.test` have these addresses for what runs in a namespace (ip-netns(8): /etc/netns)."""
+    folder = Path("/etc/netns", network.name)
+    folder.mkdir(parents=True)
+    try:
+        (folder / "hosts").write_text("".join(f"{address} both.test\n" for address in addresses))
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
 async def _resolved(
     names: list[str], seconds: float, lookup: Callable[[str], tuple[str, ...]]
-) -> dict[str, tuple[str, ...] | BaseException]:
+) -> dict[str, Addresses | BaseException]:
     """What comes of each name, all asked for at once."""
     with contextlib.closing(Resolver(seconds, lookup)) as resolver:
         answers = await asyncio.gather(*map(resolver.addresses, names), return_exceptions=True)

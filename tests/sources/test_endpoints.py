@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from rotator.core.model import Observation, ProblemKind
+from rotator.core.model import Chain, Observation, ProblemKind
 from rotator.core.pem import chain_pem
 from rotator.errors import SourceError
 from rotator.sources.endpoints import EndpointsSettings, EndpointsSource
@@ -18,6 +20,7 @@ from tests.lib.tls_peers import asking, dialogue, only_for, peer, server_context
 from tests.pki import Authority
 
 NOW = datetime.now(UTC)
+YEAR = timedelta(days=365)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,53 @@ def test_down_says_nothing_of_the_certificate() -> None:
     assert "refused: it refused the connection" in told[f"127.0.0.1:{refused}@127.0.0.1"]
     assert "timeout: " in told[f"127.0.0.1:{quiet}@127.0.0.1"]
     assert "dns: " in told["no-such-host.invalid:443"]
+
+
+def test_an_unreadable_intermediate_is_remarked(tmp_path: Path) -> None:
+    """A server whose second certificate cannot be read shows its leaf, and what could not be read is told beside it."""
+    root = Authority("Root", not_before=NOW - YEAR, not_after=NOW + YEAR)
+    above = Authority("Issuing", not_before=NOW - YEAR, not_after=NOW + YEAR, parent=root)
+    bundle = above.issue(["shop.example.com"], not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=9))
+    leaf, intermediate = bundle.chain.certificates
+    version = bytes.fromhex("a003020102")  # [0] INTEGER 2 (RFC 5280, 4.1.2.1)
+    odd = intermediate.der.replace(version, version[:-1] + b"\x06", 1)
+    served = tmp_path / "served.pem"
+    served.write_text("".join(map(ssl.DER_cert_to_PEM_cert, (leaf.der, odd))) + bundle.key.decode())
+    context = server_context(tmp_path, bundle)
+    context.load_cert_chain(served)
+    with peer(tls(context)) as port:
+        (seen,) = look(f"shop.example.com@127.0.0.1:{port}")
+
+    assert seen.chain == Chain((leaf,))
+    assert seen.problem is None
+    assert len(seen.remarks) == 1
+    assert seen.remarks[0].startswith("certificate 2 of the chain: ")
+
+
+def test_what_can_be_read_is_without_remark(tmp_path: Path, issuing: Authority) -> None:
+    """A good chain and an endpoint that is down have none: what is wrong there is the problem."""
+    bundle = issuing.issue(["shop.example.com"], not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=9))
+    with peer(tls(server_context(tmp_path, bundle))) as port:
+        seen = look(f"127.0.0.1:{port}", "no-such-host.invalid:443")
+
+    assert {observation.remarks for observation in seen} == {()}
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_both_certificates_of_a_server_are_places(tmp_path: Path, issuing: Authority, both: bool) -> None:
+    """`both_keys` shows an expired RSA certificate behind a good ECDSA one, at a place of its own."""
+    issued = partial(issuing.issue, ["shop.example.com"], not_before=NOW - timedelta(days=9))
+    good = issued(not_after=NOW + timedelta(days=9))
+    expired = issued(not_after=NOW - timedelta(days=1), key="rsa-2048")
+    with peer(tls(server_context(tmp_path, expired, also=good))) as port:
+        settings = EndpointsSettings.model_validate({"endpoints": [f"127.0.0.1:{port}"], "both_keys": both})
+        seen = list(EndpointsSource("public", settings, real_clock()).observe())
+
+    where = f"127.0.0.1:{port}@127.0.0.1"
+    places = {where: good.chain, f"{where} (rsa)": expired.chain} if both else {where: good.chain}
+    assert {observation.location.address: observation.chain for observation in seen} == places
+    assert {observation.address for observation in seen} == {"127.0.0.1"}
+    assert [observation.labels.get("key", "") for observation in seen] == ["", "rsa"][: len(seen)]
 
 
 def test_a_bare_list_is_enough() -> None:

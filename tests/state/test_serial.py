@@ -86,7 +86,7 @@ locations = st.builds(Location, names, texts)
 endpoints = st.builds(Endpoint, names, st.integers(1, 65535), texts, st.sampled_from(["", "smtp"]))
 handshakes = st.builds(Handshake, texts, texts, st.booleans())
 sightings = st.builds(
-    Sighting, endpoints, texts, st.sampled_from(SightingState), texts, maybe(chains), maybe(handshakes), texts
+    Sighting, endpoints, texts, st.sampled_from(SightingState), texts, maybe(chains), maybe(handshakes), texts, texts
 )
 verifications = st.builds(Verification, tuples(sightings), tuples(sightings), tuples(texts))
 observations = st.builds(

@@ -134,7 +134,7 @@ class Observation:
     def address(self) -> str:
         """The address that an endpoint was looked at by; empty for what is stored, and where its name led nowhere."""
         before, at = f"{self.endpoint}@", self.location.address
-        return at.removeprefix(before) if self.endpoint and at.startswith(before) else ""
+        return at.removeprefix(before).partition(" ")[0] if self.endpoint and at.startswith(before) else ""
 
 
 @dataclass(frozen=True, slots=True)

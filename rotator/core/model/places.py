@@ -68,6 +68,7 @@ class SightingState(StrEnum):
     DNS = "dns"  # the name did not resolve
     REFUSED = "refused"
     UNREACHABLE = "unreachable"  # no route, reset before a byte
+    UNROUTED = "unrouted"  # not looked at: this machine has a route to other addresses of the name only
     TIMEOUT = "timeout"
     ALERT = "alert"  # the server ended the handshake before showing a chain
     NOT_TLS = "not-tls"
@@ -93,7 +94,8 @@ class Sighting:
     Attributes:
         address: the IP address (or pod) looked at; empty when the name did not resolve.
         fingerprint: of the leaf; empty when nothing was served.
-        detail: one clause for people when the state is not `served`.
+        detail: one clause for people when the state is not `served`, or what of the chain could not be read.
+        key: the kind of key that was asked for by itself (`rsa`, `ecdsa`), beside what the server chose to show.
     """
 
     endpoint: Endpoint
@@ -103,3 +105,4 @@ class Sighting:
     chain: Chain | None = None
     handshake: Handshake | None = None
     detail: str = ""
+    key: str = ""

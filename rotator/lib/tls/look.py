@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 
@@ -20,6 +21,8 @@ from rotator.lib.tls.wire import LimitPassed, TooMuch, Wire, WireClosed
 
 _PASSING = {SightingState.TIMEOUT, SightingState.UNREACHABLE}
 """What may be otherwise a moment later."""
+
+_OTHER_KEY = {"rsa": "ecdsa", "ecdsa": "rsa", "ed25519": "rsa", "ed448": "rsa"}
 
 # Intermediates and wildcards repeat; a million leaves do not, so only the latest are kept.
 _parsed = lru_cache(maxsize=2048)(parse_certificate)
@@ -90,18 +93,32 @@ class Looker:
 
     def __init__(self, order: Order) -> None:
         self._contexts = order.contexts()
+        self._other_keys = order.other_keys()
         self._limits = order.limits
         self._tries = 1 + order.pace.retries
 
-    async def __call__(self, endpoint: Endpoint, address: str) -> Sighting:
+    async def __call__(self, endpoint: Endpoint, address: str) -> tuple[Sighting, ...]:
+        """What it showed; and where every key was ordered, what it has beside."""
+        first = await self._tried(endpoint, address, self._contexts)
+        key = _OTHER_KEY.get(first.chain.leaf.key_algorithm, "") if first.chain else ""
+        if key not in self._other_keys:
+            return (first,)
+        second = await self._tried(endpoint, address, (self._other_keys[key],))
+        if second.state is SightingState.TIMEOUT:
+            detail = f"asked for a certificate with a key of kind {key}: {second.detail}"
+            return first, replace(second, detail=detail, key=key)
+        # Whatever else it does when asked for a key that it has not, be it hanging up, says that there is none.
+        return (first, replace(second, key=key)) if second.fingerprint not in {"", first.fingerprint} else (first,)
+
+    async def _tried(self, endpoint: Endpoint, address: str, contexts: Sequence[SSL.Context]) -> Sighting:
         for left in reversed(range(self._tries)):
-            sighting = await self._once(endpoint, address)
+            sighting = await self._once(endpoint, address, contexts)
             if sighting.state not in _PASSING or not left:
                 break
         return sighting
 
-    async def _once(self, endpoint: Endpoint, address: str) -> Sighting:
-        for context in self._contexts:
+    async def _once(self, endpoint: Endpoint, address: str, contexts: Sequence[SSL.Context]) -> Sighting:
+        for context in contexts:
             try:
                 shown = await look_at(endpoint, address, context, self._limits)
             except HandshakeFailed as failure:

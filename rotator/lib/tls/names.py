@@ -9,6 +9,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from rotator.lib.tls.hello import is_address
 
@@ -17,6 +18,27 @@ RESOLVED_AT_ONCE = 128
 
 REMEMBERED = 4096
 """Names whose addresses are kept; many endpoints of one name mostly come together."""
+
+
+NO_ROUTE = "this machine has no route to it"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of a name, in the resolver's order.
+
+    Attributes:
+        routed: those that can be looked at; all of them where this machine has a route to none.
+        unrouted: the others.
+    """
+
+    routed: tuple[str, ...]
+    unrouted: tuple[str, ...] = ()
+
+    @property
+    def first_unrouted(self) -> tuple[str, ...]:
+        """The first of each family, IPv4 and IPv6, that is left out."""
+        return tuple({":" in address: address for address in reversed(self.unrouted)}.values())
 
 
 class NotResolved(Exception):  # noqa: N818 - reads as what happened
@@ -32,16 +54,16 @@ class _Asked:
         self._lookup = lookup
         self.answer = self._loop.run_in_executor(pool, self._look_up, host)
 
-    def _look_up(self, host: str) -> tuple[str, ...]:
+    def _look_up(self, host: str) -> Addresses:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._begin, self._loop.time())
-        return self._lookup(host)
+        return by_route(self._lookup(host))
 
     def _begin(self, at: float) -> None:
         if not self._began.done():
             self._began.set_result(at)
 
-    async def within(self, seconds: float) -> tuple[str, ...]:
+    async def within(self, seconds: float) -> Addresses:
         """The answer; raises TimeoutError, and what the lookup raises."""
         began = await asyncio.shield(self._began)  # others may wait for the same
         async with asyncio.timeout_at(began + seconds):
@@ -68,14 +90,14 @@ class Resolver:
             asked.answer.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def addresses(self, host: str) -> tuple[str, ...]:
-        """Every address, A and AAAA, in the resolver's order.
+    async def addresses(self, host: str) -> Addresses:
+        """Every address, A and AAAA.
 
         Raises:
             NotResolved: there is none, or no answer within the limit.
         """
         if is_address(host):
-            return (host,)
+            return Addresses((host,))
         if host not in self._asked:
             if len(self._asked) >= REMEMBERED:
                 self._asked.popitem(last=False)
@@ -94,16 +116,18 @@ def system_lookup(host: str) -> tuple[str, ...]:
         raise NotResolved(f"the name was not resolved: {error.strerror}") from error
     except (UnicodeError, ValueError, OSError) as error:
         raise NotResolved(f"it is no name that DNS could have: {error}") from error
-    return with_route(tuple(dict.fromkeys(str(answer[4][0]) for answer in answers)))
+    return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-def with_route(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Leave out addresses that this machine has no route to, if it has one to another of them.
+def by_route(addresses: Sequence[str]) -> Addresses:
+    """Tell apart the addresses that this machine has no route to, if it has one to another of them.
 
     A machine without IPv6 learns nothing about a service from its AAAA record; that is no outage.
     """
     routed = tuple(address for address in addresses if _has_route(address))
-    return routed or tuple(addresses)
+    if not routed:
+        return Addresses(tuple(addresses))
+    return Addresses(routed, tuple(address for address in addresses if address not in routed))
 
 
 def _has_route(address: str) -> bool:

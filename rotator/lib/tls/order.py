@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from OpenSSL import SSL
@@ -26,6 +27,8 @@ class Order:
     pace: Pace
     key_algorithm: str | None = None
     client: ClientCertificate | None = None
+    every_key: bool = False
+    unrouted: bool = False
 
     def contexts(self) -> tuple[SSL.Context, ...]:
         """What is offered to a server, in the order in which it is tried.
@@ -33,12 +36,18 @@ class Order:
         Raises:
             ClientCertificateUnfit: the client certificate cannot be used.
         """
-        wide = reading_context()
-        contexts = (reading_context(self.key_algorithm), wide) if self.key_algorithm else (wide,)
+        wide = self._context()
+        return (self._context(self.key_algorithm), wide) if self.key_algorithm else (wide,)
+
+    def other_keys(self) -> Mapping[str, SSL.Context]:
+        """What a server is asked with once more, by the kind of key it is asked for; empty where it is asked once."""
+        return {key: self._context(key) for key in ("rsa", "ecdsa")} if self.every_key else {}
+
+    def _context(self, key_algorithm: str | None = None) -> SSL.Context:
+        context = reading_context(key_algorithm)
         if self.client is not None:
-            for context in contexts:
-                self.client.show_in(context)
-        return contexts
+            self.client.show_in(context)
+        return context
 
     def shared_among(self, processes: int) -> Order:
         """The part of one of so many processes; what they do at once adds up to no more than was asked."""

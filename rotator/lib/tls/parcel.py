@@ -11,7 +11,7 @@ from rotator.core.model import Certificate, Chain, Endpoint, Handshake, Sighting
 REMEMBERED = 4096
 
 Row: TypeAlias = tuple[
-    tuple[str, int, str, str], str, str, str, tuple[int, ...], tuple[str, str, bool] | None, str
+    tuple[str, int, str, str], str, str, str, tuple[int, ...], tuple[str, str, bool] | None, str, str
 ]  # fmt: skip
 
 
@@ -65,6 +65,7 @@ class Packer:
             tuple(numbers),
             (shaken.version, shaken.cipher, shaken.client_certificate_wanted) if shaken else None,
             sighting.detail,
+            sighting.key,
         )
 
 
@@ -81,7 +82,7 @@ class Unpacker:
         return [self._sighting(row) for row in parcel.rows]
 
     def _sighting(self, row: Row) -> Sighting:
-        endpoint, address, state, fingerprint, numbers, shaken, detail = row
+        endpoint, address, state, fingerprint, numbers, shaken, detail, key = row
         return Sighting(
             endpoint=Endpoint(*endpoint),
             address=address,
@@ -90,4 +91,5 @@ class Unpacker:
             chain=Chain(tuple(self._certificates[number] for number in numbers)) if numbers else None,
             handshake=Handshake(*shaken) if shaken else None,
             detail=detail,
+            key=key,
         )

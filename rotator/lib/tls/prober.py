@@ -31,6 +31,8 @@ def probe(
     key_algorithm: str | None = None,
     client: ClientCertificate | None = None,
     processes: int = 0,
+    every_key: bool = False,
+    unrouted: bool = False,
 ) -> Generator[Sighting]:
     """Yield one sighting per address of every endpoint as they come in, in no particular order.
 
@@ -54,6 +56,11 @@ def probe(
         processes: how many beside this one shake hands, so that this one has its own processor for what it does with
             the sightings; concurrency and per_address are shared among them. 0 is a thread of this process. A few
             endpoints are not worth a process.
+        every_key: asks each server once more, for a certificate with the other kind of key than it showed, RSA or
+            ECDSA; where it has one there is a second sighting of the same address, with `key`. It costs a second
+            connection, and finds nothing where a server speaks TLS 1.3 only (see `reading_context`).
+        unrouted: yields a sighting `unrouted` for each endpoint and family of addresses (IPv4, IPv6) that were left
+            out because this machine has no route to them; without it they are left out and not said.
 
     Raises:
         ClientCertificateUnfit: at once; the client certificate cannot be used.
@@ -64,6 +71,8 @@ def probe(
         Pace(concurrency, per_address, retries),
         key_algorithm,
         client,
+        every_key,
+        unrouted,
     )
     spread = min(processes, per_address, concurrency)
     if spread and not (isinstance(endpoints, Sequence) and len(endpoints) < FEW):

@@ -16,11 +16,11 @@ from rotator.lib.tls.hello import is_address
 from rotator.lib.tls.limits import Pace
 from rotator.lib.tls.look import Looker
 from rotator.lib.tls.loop import Outlet, Work
-from rotator.lib.tls.names import RESOLVED_AT_ONCE, NotResolved, Resolver
+from rotator.lib.tls.names import NO_ROUTE, RESOLVED_AT_ONCE, NotResolved, Resolver
 from rotator.lib.tls.order import Order
 from rotator.lib.tls.schedule import Place, Schedule
 
-Look: TypeAlias = Callable[[Endpoint, str], Awaitable[Sighting]]
+Look: TypeAlias = Callable[[Endpoint, str], Awaitable[Iterable[Sighting]]]
 """Looks at one address of an endpoint."""
 
 _ASIDE = 8
@@ -39,7 +39,8 @@ def work_of(endpoints: Iterable[Endpoint], order: Order) -> Work[Sighting]:
     pace = replace(order.pace, concurrency=allowed(order.pace.concurrency))
 
     async def work(outlet: Outlet[Sighting]) -> None:
-        await Run(look, outlet, pace, resolve_seconds=order.limits.total_seconds).through(endpoints)
+        run = Run(look, outlet, pace, resolve_seconds=order.limits.total_seconds, unrouted=order.unrouted)
+        await run.through(endpoints)
 
     return work
 
@@ -62,12 +63,16 @@ class Run:
 
     Args:
         resolve_seconds: how long one name may take.
+        unrouted: whether to tell of addresses that this machine has no route to.
     """
 
-    def __init__(self, look: Look, outlet: Outlet[Sighting], pace: Pace, *, resolve_seconds: float) -> None:
+    def __init__(
+        self, look: Look, outlet: Outlet[Sighting], pace: Pace, *, resolve_seconds: float, unrouted: bool
+    ) -> None:
         self._look = look
         self._outlet = outlet
         self._pace = pace
+        self._unrouted = unrouted
         self._schedule = Schedule(pace.per_address)
         self._resolver = Resolver(resolve_seconds)
         self._names: deque[Endpoint] = deque()
@@ -128,7 +133,8 @@ class Run:
     async def _work(self, place: Place) -> None:
         following: Place | None = place
         while following is not None:
-            self._outlet.emit(await self._look(*following))
+            for sighting in await self._look(*following):
+                self._outlet.emit(sighting)
             self._schedule.done(following)
             following = self._next()
         self._looking -= 1
@@ -138,12 +144,14 @@ class Run:
         while self._names:
             endpoint = self._names.popleft()
             try:
-                addresses = await self._resolver.addresses(endpoint.host)
+                found = await self._resolver.addresses(endpoint.host)
             except NotResolved as error:
                 self._outlet.emit(Sighting(endpoint, "", SightingState.DNS, detail=str(error)))
                 continue
-            for address in addresses:
+            for address in found.routed:
                 self._schedule.add((endpoint, address))
+            for address in found.first_unrouted if self._unrouted else ():
+                self._outlet.emit(Sighting(endpoint, address, SightingState.UNROUTED, detail=NO_ROUTE))
             self._go_on()
         self._resolving -= 1
         self._go_on()

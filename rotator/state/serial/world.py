@@ -101,6 +101,7 @@ def _sighting_to_json(sighting: Sighting, chain: int | None) -> Json:
         "chain": chain,
         "handshake": _maybe(handshake_to_json, sighting.handshake),
         "detail": sighting.detail,
+        "key": sighting.key,
     }
 
 
@@ -113,6 +114,7 @@ def _sighting_from_json(document: Json, chains: list[Chain]) -> Sighting:
         chain=_maybe(chains.__getitem__, document["chain"]),
         handshake=_maybe(handshake_from_json, document["handshake"]),
         detail=document["detail"],
+        key=document.get("key", ""),
     )
 
 
