@@ -55,7 +55,7 @@ CREATE INDEX expected_at ON expected (endpoint, fingerprint);
 
 # What should be served at an endpoint, and is not; of several certificates that may be, the latest is named.
 _OTHERWISE = """
-SELECT m.*, e.place AS other, max(e.not_after) AS ends FROM members m JOIN expected e ON e.endpoint = m.endpoint
+SELECT m.*, e.place AS other, e.fingerprint AS its, max(e.not_after) AS ends FROM members m JOIN expected e ON e.endpoint = m.endpoint
 WHERE NOT EXISTS (SELECT 1 FROM expected o WHERE o.endpoint = m.endpoint AND o.fingerprint = m.fingerprint)
 GROUP BY m.rowid
 """
@@ -126,7 +126,7 @@ class Index:
         self._database.executescript(_INDEXES)
         for row in self._database.execute(_OTHERWISE):
             served = _member(row)
-            said = served_otherwise(served, _text(row["other"]), _time(row["ends"]))
+            said = served_otherwise(served, _text(row["other"]), row["its"], _time(row["ends"]))
             yield Compared(SERVED_NOT_STORED, served, said)
         for row in self._database.execute(_OLDER, {"now": int(now.timestamp())}):
             yield Compared(SERVED_NOT_STORED, _member(row), served_older(_text(row["other"])))

@@ -127,6 +127,10 @@ def scan(
         from rotator.cli.scandiff import diff
 
         return diff(targets[1:], output, fail_on)
+    if client_key and not client_certificate:
+        raise Mistake("--client-key is the key of --client-certificate, which is not given")
+    if until and not write_baseline:
+        raise Mistake("--until is the last day of what --write-baseline accepts, which is not given")
     if not targets and (said := _beside_targets(ctx)):
         raise Mistake(f"{', '.join(said)} go with targets; the sources of a config have settings of their own")
     wishes = Wishes(
@@ -181,7 +185,13 @@ def _usual_config() -> Path:
 
 
 def _day(text: str | None) -> date | None:
+    """The last day of a baseline."""
+    from rotator.clock import system_clock
+
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError as error:
         raise Mistake(f"--until {text!r} is no day; write it like 2027-01-31") from error
+    if day is not None and day < system_clock().now().date():
+        raise Mistake(f"--until {text} has passed; nothing would be accepted")
+    return day

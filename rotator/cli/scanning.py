@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -168,8 +168,9 @@ def _sources(targets: Targets, looking: Looking) -> Iterator[Source]:
     clock = system_clock()
     if targets.folders or targets.files:
         yield find("sources", "files")("files", _file_settings(targets, looking), clock)
-    for kind, word in dict.fromkeys(targets.plugins):
-        yield find("sources", kind)(word, _word_settings(kind, word), clock)
+    for kind, words in _by_place(targets.plugins).items():
+        for name, settings in _settings_of(kind, words):
+            yield find("sources", kind)(name, settings, clock)
 
 
 def _file_settings(targets: Targets, looking: Looking) -> object:
@@ -193,20 +194,28 @@ def _is_pattern(path: str) -> bool:
     return any(sign in path for sign in "*?") and not os.path.lexists(path)
 
 
-def _word_settings(kind: str, word: str) -> object:
-    """The settings of a source that a word stands for."""
+def _by_place(plugins: Iterable[tuple[str, str]]) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for kind, word in dict.fromkeys(plugins):
+        found.setdefault(kind, []).append(word)
+    return found
+
+
+def _settings_of(kind: str, words: list[str]) -> Iterator[tuple[str, object]]:
+    """The settings of the sources that words stand for, each under the word that it came from."""
     try:
         if kind == "kubernetes":
             from rotator.sources import kubernetes
 
-            return kubernetes.settings_from_word(word)
-        if kind == "vault":
+            yield from kubernetes.settings_from_words(words)
+        elif kind == "vault":
             from rotator.sources import vault
 
-            return vault.settings_from_word(word, os.environ)
-        from rotator.sources import aws_acm
+            yield from ((word, vault.settings_from_word(word, os.environ)) for word in words)
+        else:
+            from rotator.sources import aws_acm
 
-        return aws_acm.settings_from_word(word, os.environ)
+            yield from ((word, aws_acm.settings_from_word(word, os.environ)) for word in words)
     except ValueError as error:
         raise Mistake(str(error)) from error
 

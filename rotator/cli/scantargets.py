@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from rotator.cli.ending import Mistake
+from rotator.cli.scanlists import bounded, check_list, lines_in, refused, words_of
 from rotator.cli.screen import remark
 from rotator.core.audit import Unseen
 
@@ -27,6 +27,8 @@ PLUGIN_SCHEMES: Mapping[str, str] = {"k8s": "kubernetes", "vault": "vault", "acm
 """What stands before `://` where a source is meant that is no endpoint, and the kind of that source."""
 
 _GLOB = "*?"
+_SUFFIXES = (".pem", ".crt", ".cer", ".der", ".p12", ".pfx", ".p7b", ".jks", ".key")
+"""Endings that no host has, so that a mistyped file is not looked up in the DNS."""
 
 
 @dataclass(slots=True)
@@ -39,16 +41,19 @@ class Targets:
         folders, files: absolute paths, and globs.
         plugins: words for sources by their kind, as `k8s://prod`.
         unseen: what could not be looked at, or made no sense in a list.
-        count: endpoints that will be looked at, where that can be told before; None where standard input is read.
+        count: places that will be looked at, where that can be told before; None where standard input is read, or
+            something else than endpoints.
     """
 
     words: tuple[str, ...]
-    stdin: Iterable[str] = field(default_factory=lambda: sys.stdin)
+    stdin: Iterable[str] = field(default_factory=lambda: bounded(sys.stdin))
     wide: bool = False
     folders: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     plugins: list[tuple[str, str]] = field(default_factory=list)
     unseen: list[Unseen] = field(default_factory=list)
+    _mixed: bool = False
+    _told: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Refuse what makes no sense on the command line, before anything is looked at.
@@ -58,19 +63,18 @@ class Targets:
         """
         for word in self.words:
             if word.startswith("@"):
-                _readable(Path(word[1:]))
+                check_list(Path(word[1:]))
             elif word != "-":
                 self._sort(word)
-        self.folders.clear()
-        self.files.clear()
-        self.plugins.clear()
-        self.unseen.clear()
+        self._mixed = bool(self.folders or self.files or self.plugins)
+        for found in (self.folders, self.files, self.plugins, self.unseen):
+            found.clear()
 
     @property
     def count(self) -> int | None:
-        if "-" in self.words:
+        if "-" in self.words or self._mixed:
             return None
-        return sum(_lines_in(Path(word[1:])) if word.startswith("@") else _count(word) for word in self.words)
+        return sum(lines_in(Path(word[1:])) if word.startswith("@") else _count(word) for word in self.words)
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Every endpoint that is named, as the words are read; the rest is sorted on the way."""
@@ -79,20 +83,17 @@ class Targets:
                 yield from self._listed("standard input", self.stdin)
             elif word.startswith("@"):
                 with Path(word[1:]).open(encoding="utf-8", errors="backslashreplace") as file:
-                    yield from self._listed(word[1:], file)
+                    yield from self._listed(word[1:], bounded(file))
             else:
                 yield from self._sort(word)
 
     def _listed(self, name: str, lines: Iterable[str]) -> Iterator[Endpoint]:
-        """One target a line; empty lines and comments mean nothing. One that makes no sense hides no other."""
-        for number, line in enumerate(lines, 1):
-            word = line.partition("#")[0].strip()
-            if not word:
-                continue
+        """The endpoints of a list. A line that makes no sense hides no other."""
+        for number, word in words_of(name, lines):
             try:
                 yield from self._sort(word)
             except Mistake as mistake:
-                self.unseen.append(Unseen(f"{name}:{number}", str(mistake)))
+                self.unseen.append(Unseen(f"{name}:{number}", refused(word, mistake)))
 
     def _sort(self, word: str) -> Iterator[Endpoint]:
         """The endpoints of a word; or none, and it is put where it is looked for.
@@ -100,6 +101,8 @@ class Targets:
         What exists as a path is one, and a person is told where it could be a host as well; of the rest, what begins
         like a path or has a glob is one.
         """
+        if not word.strip():
+            raise Mistake("a target is empty; is a variable not set?")
         scheme, found, _ = word.partition("://")
         path = str(Path(os.path.expanduser(word)).absolute())  # noqa: PTH111 - Path raises for `~nobody`
         if found and scheme in PLUGIN_SCHEMES:
@@ -107,14 +110,19 @@ class Targets:
         elif found:
             return self._expanded(word)
         elif os.path.lexists(path):
-            if not _is_path(word):
-                remark(f"rotator: {word} is taken for the path {path}; write {word}:443 for the host")
+            self._tell_path(word, path)
             (self.folders if os.path.isdir(path) else self.files).append(path)  # noqa: PTH112 - Path may raise
         elif _is_path(word):
             self._add_path(path)
         else:
             return self._expanded(word)
         return iter(())
+
+    def _tell_path(self, word: str, path: str) -> None:
+        """Once, where a host could be meant."""
+        if "." in word and not _is_path(word) and word not in self._told:
+            self._told.add(word)
+            remark(f"rotator: {word} is taken for the path {path}; write {word}:443 for the host")
 
     def _add_path(self, path: str) -> None:
         if any(sign in path for sign in _GLOB):
@@ -131,33 +139,19 @@ class Targets:
                 raise Mistake(f"{word} has {addresses} addresses; say --yes to look at more than {WIDE} of a range")
             return expand(word)
         except ValueError as error:
-            raise Mistake(f"{error}; a file or folder of that name does not exist either") from error
+            other = "" if "://" in word else "; a file or folder of that name does not exist either"
+            raise Mistake(f"{error}{other}") from error
 
 
 def _is_path(word: str) -> bool:
-    """What begins like a path, is a glob, or has a slash and is no range of addresses."""
+    """What begins or ends like a path, is a glob, or has a slash and is no range of addresses."""
     from rotator.lib.endpoint import is_range
 
+    if word.lower().endswith(_SUFFIXES):
+        return True
     if word.startswith(("/", "./", "../", "~")) or any(sign in word for sign in _GLOB):
         return True
     return "/" in word and not is_range(word)
-
-
-def _readable(path: Path) -> None:
-    """A pipe is only there to be opened once."""
-    try:
-        if S_ISREG(path.stat().st_mode):
-            path.open("rb").close()
-    except OSError as error:
-        raise Mistake(f"the list {path} cannot be read: {error.strerror}") from error
-
-
-def _lines_in(path: Path) -> int:
-    """How many lines a list has; a pipe or a device is not read twice."""
-    if not path.is_file():
-        return 0
-    with path.open("rb") as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
 def _count(word: str) -> int:

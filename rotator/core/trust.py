@@ -23,8 +23,7 @@ from OpenSSL import crypto
 from rotator.core.csr import is_address
 from rotator.core.model import Certificate, Chain
 from rotator.core.pem import load, moment
-from rotator.core.usages import ANY_USAGE as ANY_USAGE
-from rotator.core.usages import SERVER_AUTH as SERVER_AUTH
+from rotator.core.usages import ANY_USAGE, SERVER_AUTH
 
 MAX_CHAIN = 20
 """Real chains have up to five certificates; more would only be there to make path building slow."""

@@ -45,6 +45,8 @@ _FORM = re.compile(
 )
 _LABEL = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$", re.IGNORECASE)
 _LONGEST_NAME = 253
+_PAGE = re.compile(r"^((?:https|tls)://(?:\[[^\]]*\]|[^/?#\[])+)([/?#].*)$", re.IGNORECASE | re.DOTALL)
+_PREFIX = re.compile(r"^/\d{1,3}(:[\d,]*)?/?$")
 _AMBIGUOUS = frozenset("ßς\u200c\u200d")  # IDNA 2003 and 2008 make different names of them (RFC 5894, 7.2)
 _SECRET = re.compile(r"^([a-z0-9+.-]*://)?.*@", re.IGNORECASE | re.DOTALL)
 
@@ -102,6 +104,12 @@ def is_range(text: str) -> bool:
     return match["bracketed"] is not None or bool(re.fullmatch(r"[0-9.]+", match["host"]))
 
 
+def _without_path(text: str) -> str:
+    """An address as it is copied from a browser, without path and query; a range keeps its prefix."""
+    match = _PAGE.match(text.strip())
+    return match[1] if match and not _PREFIX.match(match[2]) else text
+
+
 def is_dns_name(text: str) -> bool:
     """Whether it can be looked up: labels of letters, digits, `-` and `_`, at most 253 characters (RFC 1035, 2.3.4)."""
     name = text.rstrip(".")
@@ -140,7 +148,7 @@ def _has_ends(network: Network) -> bool:
 
 
 def _read(text: str, server_name: str = "") -> _Word:
-    text = text.strip()
+    text = _without_path(text.strip())
     match = _FORM.match(text)
     if match is None:
         raise ValueError(f"{_open(text)!r} is no endpoint; {_hint(text)}")

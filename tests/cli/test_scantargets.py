@@ -92,6 +92,49 @@ def test_a_bad_line_of_a_list_hides_no_other(tmp_path: Path) -> None:
     assert "--yes" in targets.unseen[1].message
 
 
+KEY = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg0123456789abcdef\n"
+
+
+@pytest.mark.parametrize("how", ["@", "-"])
+def test_a_key_is_no_list_and_is_never_shown(tmp_path: Path, how: str) -> None:
+    """Whoever names a key with @, or pipes it in, is told so, and none of it is in any sentence."""
+    path = tmp_path / "server.key"
+    path.write_text(KEY)
+    with pytest.raises(Mistake, match="is a PEM file") as raised:
+        read(f"@{path}" if how == "@" else "-", stdin=KEY)
+    assert "MIGH" not in str(raised.value)
+
+
+def test_a_line_that_may_be_anything_is_not_shown(tmp_path: Path) -> None:
+    """A key without its header, or noise, is refused by number alone; a line without end is not read on."""
+    listed = tmp_path / "list"
+    listed.write_text(KEY.splitlines()[1] + "=\nshop.example.com\n")
+    endpoints, targets = read(f"@{listed}")
+    assert endpoints == ["shop.example.com:443"]
+    assert [(one.where, "MIGH" in one.message) for one in targets.unseen] == [(f"{listed}:1", False)]
+    with pytest.raises(Mistake, match="no text"):
+        read("@/dev/zero")
+
+
+def test_an_empty_word_is_a_mistake() -> None:
+    """An unset variable does not mean the current folder."""
+    with pytest.raises(Mistake, match="empty"):
+        read("")
+
+
+def test_a_mistyped_file_is_no_host() -> None:
+    """What ends like a certificate's file and is not there could not be looked at; no name server is asked."""
+    endpoints, targets = read("nosuchfile.pem")
+    assert endpoints == []
+    assert targets.unseen[0].message == "No such file or directory"
+
+
+def test_an_address_from_a_browser() -> None:
+    """Path and query of a page mean nothing to a handshake; the prefix of a range does."""
+    endpoints, _ = read("https://shop.example.com/login?x=1", "https://shop.example.com:8443/", "https://192.0.2.0/31")
+    assert endpoints == ["shop.example.com:443", "shop.example.com:8443", "192.0.2.0:443", "192.0.2.1:443"]
+
+
 def test_a_list_is_read_as_it_is_looked_at() -> None:
     """Of an endless input the first endpoint comes before the second line is read."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rotator.sources.kubernetes import Also, KubernetesSettings, settings_from_word
+from rotator.sources.kubernetes import Also, KubernetesSettings, settings_from_word, settings_from_words
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,13 @@ def test_one_way_to_name_contexts() -> None:
     """A single context and a list of them at once are a mistake."""
     with pytest.raises(ValidationError, match="keep one of them"):
         KubernetesSettings.model_validate({"kube_context": "prod", "contexts": ["prod"]})
+
+
+def test_words_of_one_context_are_one_source() -> None:
+    """Two namespaces of a cluster are read together, so that what belongs to none is told once; clusters stay apart."""
+    found = dict(settings_from_words(["k8s://prod/shop", "k8s://staging", "k8s://prod/payments", "k8s://staging/x"]))
+
+    assert {name: settings.namespaces for name, settings in found.items()} == {
+        "k8s://prod/shop": ("shop", "payments"),
+        "k8s://staging": "all",
+    }

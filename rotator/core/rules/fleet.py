@@ -109,12 +109,12 @@ SERVED_NOT_STORED = Rule(
 )  # fmt: skip
 
 
-def served_otherwise(served: Member, place: str, ends: datetime) -> Said:
+def served_otherwise(served: Member, place: str, fingerprint: str, ends: datetime) -> Said:
     """Something else is served than what is known to belong there: the certificate at a place, and its end."""
     return Said(
         Severity.ERROR,
-        f"it serves a certificate that ends {moment(served.not_after)}; the one stored for it ({place}) ends "
-        f"{moment(ends)}",
+        f"it serves {served.fingerprint[:12]}…, which ends {moment(served.not_after)}; the one stored for it at "
+        f"{place} is {fingerprint[:12]}…, which ends {moment(ends)}",
     )
 
 

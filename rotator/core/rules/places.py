@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from rotator.core.csr import is_address
 from rotator.core.lead import lead, span
-from rotator.core.model import ProblemKind, Severity, Use
-from rotator.core.pem import moment
+from rotator.core.model import Certificate, ProblemKind, Severity, Use
 from rotator.core.rules.rule import PlaceFacts, Rule, Said
-from rotator.core.trust import ANY_USAGE, SERVER_AUTH, covers
+from rotator.core.trust import covers
+from rotator.core.usages import ANY_USAGE, SERVER_AUTH
 
 OLD_PROTOCOLS = {"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"}
 _OTHERS_MAY_READ = 0o004
+_SERVING = frozenset({"Ingress", "Gateway"})
+"""Consumers that serve what they take, also where they name no host."""
 
 UNREADABLE = Rule(
     "RT005", "unreadable", Severity.ERROR,
@@ -94,7 +96,7 @@ NO_SERVER_AUTH = Rule(
 
 def no_server_auth(facts: PlaceFacts) -> Iterator[Said]:
     seen, chain = facts.observation, facts.chain
-    serves = seen.endpoint is not None or any(consumer.hosts for consumer in seen.consumers)
+    serves = seen.endpoint is not None or any(c.hosts or c.kind in _SERVING for c in seen.consumers)
     usages = set(chain.leaf.extended_key_usages) if chain else set()
     if serves and usages and not usages & {SERVER_AUTH, ANY_USAGE}:
         yield Said(Severity.ERROR, "its extended key usage does not allow servers")
@@ -192,7 +194,7 @@ def owned_twice(facts: PlaceFacts) -> Iterator[Said]:
 EXPIRED_ANCHOR = Rule(
     "RT033", "expired-anchor", Severity.WARNING,
     "A CA certificate that something trusts has ended, or is about to: what it vouches for is refused from then on.",
-    "distribute its successor before it ends, and take it out afterwards",
+    "distribute its successor before it ends, and take it out afterwards; a system's own store by its package",
     "RFC 5280, 6.1.1 (d)",
     cwe=298,
 )  # fmt: skip
@@ -202,13 +204,18 @@ def expired_anchor(facts: PlaceFacts) -> Iterator[Said]:
     chain = facts.chain
     if chain is None or facts.observation.use is not Use.TRUST:
         return
-    for certificate in chain.certificates:
-        left = certificate.not_after - facts.now
-        name = certificate.subject or "a CA without a name"
-        if certificate.not_after <= facts.now:
-            yield Said(Severity.WARNING, f"{name} ended on {moment(certificate.not_after)}", name)
-        elif left < lead(certificate.lifetime):
-            yield Said(Severity.WARNING, f"{name} ends in {span(left)}, on {moment(certificate.not_after)}", name)
+    ended = [c for c in chain.certificates if c.not_after <= facts.now]
+    ending = [c for c in chain.certificates if c not in ended and c.not_after - facts.now < lead(c.lifetime)]
+    if ended:
+        yield Said(Severity.WARNING, f"{_each(ended)} ended", "ended")
+    if ending:
+        soonest = min(ending, key=lambda certificate: certificate.not_after)
+        left = span(soonest.not_after - facts.now)
+        yield Said(Severity.WARNING, f"{_each(ending)} ends soon, the first in {left}", "ending")
+
+
+def _each(certificates: list[Certificate]) -> str:
+    return _some([f"{c.subject or 'a CA without a name'} ({c.not_after:%Y-%m-%d})" for c in certificates])
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

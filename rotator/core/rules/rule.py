@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from rotator.core.model import Caa, Certificate, Chain, Decision, Observation, Revocation, Severity, Use
-from rotator.core.trust import ANY_USAGE, SERVER_AUTH
+from rotator.core.usages import ANY_USAGE, SERVER_AUTH
 
 
 @dataclass(frozen=True, slots=True)

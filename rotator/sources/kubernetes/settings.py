@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Literal, Self
 from urllib.parse import unquote
@@ -89,3 +90,21 @@ def settings_from_word(word: str) -> KubernetesSettings:
         )
     namespaces: tuple[str, ...] | Literal["all"] = (namespace,) if namespace else "all"
     return KubernetesSettings(kube_context=context, namespaces=namespaces, everything=True)
+
+
+def settings_from_words(words: Iterable[str]) -> Iterator[tuple[str, KubernetesSettings]]:
+    """One source for each context that words name, with all the namespaces that they name in it, and its first word.
+
+    What belongs to no namespace is so read once, and references between the namespaces are seen.
+
+    Raises:
+        ValueError: one of them is no such word.
+    """
+    found: dict[str, tuple[str, KubernetesSettings]] = {}
+    for word in words:
+        settings = settings_from_word(word)
+        first, before = found.get(settings.kube_context, (word, settings))
+        every = "all" in (before.namespaces, settings.namespaces)
+        namespaces = "all" if every else tuple(dict.fromkeys((*before.namespaces, *settings.namespaces)))
+        found[settings.kube_context] = first, before.model_copy(update={"namespaces": namespaces})
+    yield from found.values()
