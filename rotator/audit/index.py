@@ -55,7 +55,8 @@ CREATE INDEX expected_at ON expected (endpoint, fingerprint);
 
 # What should be served at an endpoint, and is not; of several certificates that may be, the latest is named.
 _OTHERWISE = """
-SELECT m.*, e.place AS other, e.fingerprint AS its, max(e.not_after) AS ends FROM members m JOIN expected e ON e.endpoint = m.endpoint
+SELECT m.*, e.place AS other, e.fingerprint AS its, max(e.not_after) AS ends
+FROM members m JOIN expected e ON e.endpoint = m.endpoint
 WHERE NOT EXISTS (SELECT 1 FROM expected o WHERE o.endpoint = m.endpoint AND o.fingerprint = m.fingerprint)
 GROUP BY m.rowid
 """
