@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rotator.core.model import Certificate
@@ -22,6 +23,9 @@ _ISSUERS = re.compile(
 )
 """Names that people and tools give to what a CA sends along: certbot, acme.sh, the shops of CAs."""
 
+_MAY_BE = re.compile(r"chain|bundle|intermediate|\.issuer\.|ca\.cer", re.IGNORECASE)
+"""Any name of these and those below."""
+
 _OWN_ISSUERS = (".chain", ".chain.pem", "-chain.pem", "_chain.pem", ".issuer.crt", ".ca-bundle")
 _OWN_FULL = (".fullchain.pem", "-fullchain.pem", "_fullchain.pem")
 _FULL = ("fullchain.pem", "fullchain.cer")
@@ -35,13 +39,27 @@ Named = Mapping[str, list[Certificate]]
 """Certificates by their subject."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """What a folder has for its leaves.
+
+    Attributes:
+        names: files that may have issuers of one of them.
+        issuers: those that may be any leaf's.
+        full: chains that begin with a leaf.
+    """
+
+    names: frozenset[str]
+    issuers: Named
+    full: tuple[tuple[Certificate, ...], ...]
+
+
 class Beside:
     """What lies in the folders of one look; what is there for whatever certificate is read once."""
 
     def __init__(self) -> None:
         self._anchors: dict[Path, tuple[Certificate, ...]] = {}
-        self._issuers: dict[Path, Named] = {}
-        self._full: dict[Path, tuple[tuple[Certificate, ...], ...]] = {}
+        self._folders: dict[Path, _Folder] = {}
 
     def anchors(self, path: Path) -> tuple[Certificate, ...]:
         """The `ca.crt` beside a file."""
@@ -54,44 +72,46 @@ class Beside:
 
     def issuers(self, path: Path, leaf: Certificate) -> tuple[Certificate, ...]:
         """Whatever certificates in the folder of a leaf may have issued it, by name, and what may have issued those."""
-        if leaf.self_signed:
+        if path.parent not in self._folders:
+            self._folders[path.parent] = _folder(path.parent)
+        folder = self._folders[path.parent]
+        if leaf.self_signed or not folder.names:
             return ()
-        own = [one for chain in _read(_own(path, _OWN_ISSUERS)) for one in chain]
-        for chain in (*_read(_own_full(path)), *self._full_in(path.parent)):
+        own = [one for chain in _read(_own(path, _OWN_ISSUERS, folder.names)) for one in chain]
+        for chain in (*_read(_own(path, _OWN_FULL, folder.names)), *_read(_numbered(path)), *folder.full):
             if chain[0].fingerprint == leaf.fingerprint:
                 own += chain[1:]
-        return tuple(_above(leaf, [_by_subject(own), self._in_folder(path.parent)]))
-
-    def _in_folder(self, folder: Path) -> Named:
-        if folder not in self._issuers:
-            files = (folder / name for name in _names(folder))
-            self._issuers[folder] = _by_subject(one for chain in _read(files) for one in chain)
-        return self._issuers[folder]
-
-    def _full_in(self, folder: Path) -> tuple[tuple[Certificate, ...], ...]:
-        if folder not in self._full:
-            self._full[folder] = tuple(_read(folder / name for name in _FULL))
-        return self._full[folder]
+        return tuple(_above(leaf, [_by_subject(own), folder.issuers]))
 
 
-def _own(path: Path, endings: Iterable[str]) -> Iterator[Path]:
-    return (path.with_name(path.stem + ending) for ending in endings)
-
-
-def _own_full(path: Path) -> Iterator[Path]:
-    """Where a file's certificate may lie with its chain; beside certbot's `cert7.pem`, `fullchain7.pem`."""
-    yield from _own(path, _OWN_FULL)
-    numbered = _NUMBERED.fullmatch(path.stem)
-    if numbered:
-        yield path.with_name(f"fullchain{numbered[1]}.pem")
+def _folder(folder: Path) -> _Folder:
+    names = _names(folder)
+    issuers = [name for name in names if _ISSUERS.fullmatch(name)][:_MOST_FILES]
+    full = [name for name in _FULL if name in names]
+    return _Folder(
+        frozenset(names),
+        _by_subject(one for chain in _read(folder / name for name in issuers) for one in chain),
+        tuple(_read(folder / name for name in full)),
+    )
 
 
 def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _ISSUERS.fullmatch(entry.name))[:_MOST_FILES]
+            return sorted(entry.name for entry in entries if _MAY_BE.search(entry.name))
     except OSError:
-        return ["chain.pem"]  # a folder that may be entered and not listed
+        return ["chain.pem", "fullchain.pem"]  # it may be entered, and not listed
+
+
+def _own(path: Path, endings: Iterable[str], names: Container[str]) -> Iterator[Path]:
+    return (path.with_name(path.stem + ending) for ending in endings if path.stem + ending in names)
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """Beside certbot's `cert7.pem`, `fullchain7.pem`."""
+    numbered = _NUMBERED.fullmatch(path.stem)
+    if numbered:
+        yield path.with_name(f"fullchain{numbered[1]}.pem")
 
 
 def _read(paths: Iterable[Path]) -> Iterator[tuple[Certificate, ...]]:
