@@ -19,6 +19,7 @@ from rotator.cli import (
     rotate,
     scan,
     show,
+    simulate,
     status,
     verify,
 )
@@ -73,6 +74,7 @@ app.command(cls=Deed)(pause.pause)
 app.command(cls=Deed)(resume.resume)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(config.app, name="config")
+app.command(cls=Verb)(simulate.simulate)
 app.command(cls=Deed)(demo.demo)
 
 

@@ -35,9 +35,9 @@ class Agenda:
         if self._taken >= len(self._open):
             if not self._hours:
                 return None
-            following = -1 if self._hour is None else self._hour + 1
-            self._hour = following if following in self._hours else min(self._hours)
-            self._open, self._taken = sorted(self._hours.pop(self._hour)), 0
+            hour = self._hour
+            hour = hour + 1 if hour is not None and hour + 1 in self._hours else min(self._hours)
+            self._hour, self._open, self._taken = hour, sorted(self._hours.pop(hour)), 0
         return self._open[self._taken] // self._count
 
     def take(self, until: int) -> list[tuple[int, int]]:

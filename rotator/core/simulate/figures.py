@@ -224,7 +224,7 @@ class _Tally:
 
     def add(self, look: Look) -> None:
         """Add what a look did."""
-        self.looks += 1
+        self.looks += 1 + look.idle
         if look.renewed:
             number = len(look.renewed)
             self.rotations += number

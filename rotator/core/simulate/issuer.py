@@ -46,6 +46,10 @@ class Limits(Protocol):
         """Count an order; the refusal where a limit has no room for it, which counts as none."""
         ...
 
+    def issued(self, one: int, now: int) -> None:
+        """Count a certificate."""
+        ...
+
     def failed(self, one: int, now: int) -> None:
         """Count an order that failed."""
         ...
@@ -100,6 +104,8 @@ class ModelIssuer:
             return self._fail(one, now)
         if self._good:
             self.passed(1)
+            if self._limits:
+                self._limits.issued(one, now)
             return None
         self._good = self._until_next_failure()
         return self._fail(one, now)

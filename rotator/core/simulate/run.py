@@ -42,6 +42,7 @@ class Look:
         held: certificates that begin to be held, and by what.
         emergencies: how many orders were placed past the emergency line.
         ended: certificates that had ended before they were renewed.
+        idle: further looks at which nothing was to be done, each `check_every` after the one before it.
     """
 
     at: int
@@ -50,6 +51,7 @@ class Look:
     held: list[tuple[int, Limit]] = field(default_factory=list)
     emergencies: int = 0
     ended: list[int] = field(default_factory=list)
+    idle: int = 0
 
 
 class Run:
@@ -63,6 +65,7 @@ class Run:
             self._agenda.put(begins + cycle, one)
         self._tick = microseconds(settings.shortest_tick)
         self._every = microseconds(settings.check_every)
+        self._step = max(self._every, self._tick)
         self._pasts = Pasts(fleet, settings)
         self._holds = Holds()
         self._due: dict[int, int] = {}
@@ -80,8 +83,12 @@ class Run:
             self._turns.hour.forget(now)
             smooth = now and not self._disturbed(now, due)
             look, wake = self._smoothly(now, due) if smooth else self._carefully(now, due)
+            following = self._next_moment()
+            if smooth and not due and wake < following:
+                look.idle = (min(following, end) - now - 1) // self._step
+                wake += look.idle * self._step
             yield look
-            now = max(min(wake, self._next_moment()), now + self._tick)
+            now = max(min(wake, following), now + self._tick)
 
     def _next_moment(self) -> int:
         due, check = self._agenda.first(), self._holds.first()

@@ -100,6 +100,7 @@ class Turns:
         for one in sorted(failed):
             self.rows[issuer].fail(one, now)
             self.week.take_back(issuer, one)
+            self.queues[issuer].take_back_until(None)  # others of the same names may have been held by this order
 
     def held(self, joined: Iterable[int], answer: Answer) -> Iterator[tuple[int, Limit]]:
         """What holds those that have no turn at the look just taken, where that may have changed since the last one.
