@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rotator.core.adoptable import issuer_name
-from rotator.core.audit import Audit, Excused, Line, Summary, Unseen, service_of
+from rotator.core.audit import Audit, Excused, Line, Summary, Unseen, lasting_place, service_of
 from rotator.core.model import Consumer, Finding, Location, Observation
 from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
-from rotator.report.lines import team
+from rotator.report.lines import lasting, place_told, team
 from rotator.report.objects import Object, leaf
 from rotator.report.words import iso
 
@@ -29,15 +29,17 @@ def audit(one: Audit, rules: Mapping[str, Rule] = RULES) -> Object:
 
 
 def line(one: Line) -> Object:
-    """`place`, `location` (`system`, `address`), `kind` (`stored` or `served`), `use` (`serve`, `client`, `trust`),
-    `service`, `certificate`, `issuer` (its common name), `problem`, `key_matches`, `owner` (another writer of the
-    place), `team`, `consumers` (`kind`, `name`, `hosts`, `stuck`, `foreign`), `addresses` (that were asked),
-    `protocol` (of the handshake), `due` (by the rule of lifetimes), `findings` (ids), `excused` (`rule`, `about`,
-    `severity`, `message`, `until`, `reason`), `managed` (`certificate`, `rule`, `mode`, `action`, `reason`, `at`; null
-    where it is not), `unmanaged` (why a rule that matches does not manage it)."""
+    """`place`, `id` (what it is called over time and on every machine), `location` (`system`, `address`), `kind`
+    (`stored` or `served`), `use` (`serve`, `client`, `trust`), `service`, `certificate`, `issuer` (its common name),
+    `problem`, `key_matches`, `owner` (another writer of the place), `team`, `consumers` (`kind`, `name`, `hosts`,
+    `stuck`, `foreign`), `addresses` (that were asked), `protocol` (of the handshake), `due` (by the rule of lifetimes),
+    `findings` (ids), `excused` (`rule`, `about`, `severity`, `message`, `until`, `reason`), `managed` (`certificate`,
+    `rule`, `mode`, `action`, `reason`, `at`; null where it is not), `unmanaged` (why a rule that matches does not
+    manage it)."""
     seen = one.observation
     return {
         "place": str(seen.endpoint) if seen.endpoint else str(seen.location),
+        "id": lasting_place(seen),
         "location": _location(seen.location),
         "kind": "served" if seen.endpoint else "stored",
         "use": seen.use.value,
@@ -60,13 +62,15 @@ def line(one: Line) -> Object:
 
 
 def finding(one: Finding, rules: Mapping[str, Rule] = RULES) -> Object:
-    """`rule` (`RT001` …), `name` (of the rule), `severity`, `place`, `location`, `about` (which part of the place),
-    `message`, `remedy`. A finding is the same over time where `rule`, `location` and `about` are."""
+    """`rule` (`RT001` …), `name` (of the rule), `severity`, `place` (as the place itself has it), `id` (of the
+    place), `location`, `about` (which part of the place), `message`, `remedy`. A finding is the same over time where
+    `rule`, `id` and `about` are."""
     return {
         "rule": one.rule,
         "name": rules[one.rule].name if one.rule in rules else None,
         "severity": one.severity.value,
-        "place": str(one.location),
+        "place": place_told(one),
+        "id": lasting(one),
         "location": _location(one.location),
         "about": one.about or None,
         "message": one.message,
@@ -75,8 +79,8 @@ def finding(one: Finding, rules: Mapping[str, Rule] = RULES) -> Object:
 
 
 def unseen(one: Unseen) -> Object:
-    """`where`, `message`."""
-    return {"where": one.where, "message": one.message}
+    """`where`, `message`, `source` (whether it is a whole source: of no place of it can be said that it has gone)."""
+    return {"where": one.where, "message": one.message, "source": one.whole}
 
 
 def summary(one: Summary) -> Object:

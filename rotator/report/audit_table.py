@@ -16,7 +16,8 @@ from rotator.core.model import Action, Finding, Severity
 from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
-from rotator.report.groups import GroupBy, alike, grouped, named
+from rotator.report.grouping import GroupBy
+from rotator.report.groups import alike, grouped, named
 from rotator.report.lines import names, renewed
 from rotator.report.plain import visible
 from rotator.report.words import count, day, left

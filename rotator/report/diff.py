@@ -1,46 +1,24 @@
 """What has changed between two scans, from their JSON.
 
-Places are the same by their location, findings by rule, location and what they are about: a renewal makes no new
-finding. Keys that are not known are passed over, and older documents may lack newer ones. A place that could not be
-looked at the second time has neither gone nor been mended.
+Places are the same by their id, findings by rule, id and what they are about: neither a renewal nor another address of
+a name nor another machine makes anything new. Where several addresses share an id, it is the certificates at all of
+them that are compared. A place that could not be looked at the second time has neither gone nor been mended, and an
+address of it is taken to show what it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rotator.core.model import Severity
-
-Identity = tuple[str, str]
-"""System and address of a location."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The certificate at a place, as far as a document tells; all empty where there is none."""
-
-    fingerprint: str = ""
-    ends: datetime | None = None
-    issuer: str = ""
-    key: str = ""
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place of a document; `name` is how people say it."""
-
-    identity: Identity
-    name: str
-    held: Held
+from rotator.core.model import Location, Severity
+from rotator.core.served import SYSTEM
+from rotator.report.scans import Found, Gap, Held, Hidden, Place, Scan, hidden, read
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Another certificate at the same place."""
+    """Another certificate at the same place; of several the one that ends first."""
 
     name: str
     before: Held
@@ -49,26 +27,12 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class Alteration:
-    """What a swap changed beside the dates: `issuer`, `key`, `names` or `certificate` (there is one no more)."""
+    """What a swap changed beside the dates: `issuer`, `key`, `names` or `certificate` (none before, or none after)."""
 
     name: str
     what: str
     before: str
     after: str
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A finding of a document; `about` is None where the document is too old to say."""
-
-    rule: str
-    title: str
-    severity: Severity
-    identity: Identity
-    name: str
-    about: str | None
-    message: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +43,7 @@ class Changes:
         since, until: when the two scans looked; empty where a document does not say.
         unclear: places that are not in the second scan, and may be there all the same.
         renewed, replaced: another certificate at the same place, ending later, or not.
+        partly: another certificate at some addresses of a place, while others still show what was there.
         lost, regained: where and why: could be looked at no more, or could again.
     """
 
@@ -89,6 +54,7 @@ class Changes:
     unclear: tuple[Place, ...]
     renewed: tuple[Swap, ...]
     replaced: tuple[Swap, ...]
+    partly: tuple[Swap, ...]
     altered: tuple[Alteration, ...]
     found: tuple[Found, ...]
     resolved: tuple[Found, ...]
@@ -101,158 +67,202 @@ class Changes:
         return max((one.severity for one in self.found), key=lambda severity: severity.rank, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    at: str
-    places: Mapping[Identity, Place]
-    findings: tuple[Found, ...]
-    unseen: Mapping[str, str]
-
-
 def changes(before: object, after: object) -> Changes:
     """Compare two documents of `rotator scan --output json`.
 
     Raises:
         ValueError: one of them is no scan; says which, and why.
     """
-    old, new = _scan(before, "the first"), _scan(after, "the second")
-    gone, unclear = _missing(old, new)
-    swaps = [
-        Swap(place.name, old.places[identity].held, place.held)
-        for identity, place in new.places.items()
-        if identity in old.places and old.places[identity].held.fingerprint != place.held.fingerprint
+    old, new = read(before, "the first"), read(after, "the second")
+    unseen = hidden(new, old)
+    left = {known_as: _left(places, new, unseen) for known_as, places in old.places.items()}
+    missing = {known_as: _one(places) for known_as, places in old.places.items() if known_as not in new.places}
+    shifts = [
+        _shift(places, new.places[known_as], left[known_as])
+        for known_as, places in old.places.items()
+        if known_as in new.places
     ]
-    looked = {*new.places, *(place.identity for place in gone)}
     return Changes(
         since=old.at,
         until=new.at,
-        new=tuple(place for identity, place in new.places.items() if identity not in old.places),
-        gone=gone,
-        unclear=unclear,
-        renewed=tuple(swap for swap in swaps if _is_renewal(swap)),
-        replaced=tuple(swap for swap in swaps if swap.after.fingerprint and not _is_renewal(swap)),
-        altered=tuple(alteration for swap in swaps for alteration in _alterations(swap)),
-        found=_without(new.findings, old.findings),
-        resolved=tuple(one for one in _without(old.findings, new.findings) if one.identity in looked),
-        lost=tuple((where, why) for where, why in new.unseen.items() if where not in old.unseen),
-        regained=tuple((where, why) for where, why in old.unseen.items() if where not in new.unseen),
+        new=tuple(_one(places) for known_as, places in new.places.items() if known_as not in old.places),
+        gone=tuple(place for known_as, place in missing.items() if not left[known_as]),
+        unclear=tuple(place for known_as, place in missing.items() if left[known_as]),
+        renewed=tuple(shift.swap for shift in shifts if shift.is_renewal),
+        replaced=tuple(shift.swap for shift in shifts if shift.is_whole and not shift.is_renewal),
+        partly=tuple(shift.swap for shift in shifts if shift.is_partial),
+        altered=tuple(alteration for shift in shifts for alteration in shift.alterations()),
+        found=_once(_without(new.findings, old.findings)),
+        resolved=_once(_resolved(old, new, left)),
+        lost=tuple((gap.where, gap.why) for gap in _beyond(new.gaps, old.gaps)),
+        regained=tuple(
+            (gap.where, gap.why)
+            for gap in _beyond(old.gaps, new.gaps)
+            if gap.whole or not unseen.whole or gap.id in new.places
+        ),
     )
 
 
-def _missing(old: _Scan, new: _Scan) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """Places that are not in the second scan: those that have gone, and those that were not looked at."""
-    gone: list[Place] = []
-    unclear: list[Place] = []
-    whole_source = any(":" not in where for where in new.unseen)  # every name of a place has a colon, none of a source
-    for identity, place in old.places.items():
-        if identity not in new.places:
-            system, address = identity
-            names = (place.name, place.name.partition(" at ")[0], system, f"{system}:{address}")
-            (unclear if whole_source or any(name in new.unseen for name in names) else gone).append(place)
-    return tuple(gone), tuple(unclear)
+def _left(places: Sequence[Place], new: Scan, unseen: Hidden) -> Sequence[Place]:
+    """Of the addresses of a place in the first scan those that may still be as they were: the second did not look."""
+    known_as = places[0].id
+    now = new.places.get(known_as, ())
+    if not now:
+        return places if any(unseen.hides(place) for place in places) else ()
+    looked = {place.location for place in now}
+    others = [place for place in places if place.location not in looked]
+    is_unclear = known_as in unseen.ids or (unseen.whole and len(now) < len(places))
+    return others if is_unclear else ()
 
 
-def _is_renewal(swap: Swap) -> bool:
-    return bool(swap.before.ends and swap.after.ends and swap.after.ends > swap.before.ends)
+# ---------------------------------------------------------------- places
 
 
-def _alterations(swap: Swap) -> Iterable[Alteration]:
-    before, after = swap.before, swap.after
-    if before.fingerprint and not after.fingerprint:
-        yield Alteration(swap.name, "certificate", before.fingerprint[:16], "none")
-    if not (before.fingerprint and after.fingerprint):
-        return
-    for what, old, new in (("issuer", before.issuer, after.issuer), ("key", before.key, after.key)):
-        if old != new:
-            yield Alteration(swap.name, what, old, new)
-    if set(before.names) != set(after.names):
-        yield Alteration(swap.name, "names", " ".join(before.names), " ".join(after.names))
+def _one(places: Sequence[Place]) -> Place:
+    """A place of several addresses as one, with the certificate that ends first."""
+    soonest = min(places, key=lambda place: _end(place.held))
+    return replace(soonest, name=_name(soonest, len(places)))
 
 
-def _without(these: Sequence[Found], others: Sequence[Found]) -> tuple[Found, ...]:
+def _name(place: Place, addresses: int, of: int = 0) -> str:
+    """`shop.example.com:443 at 40 addresses`, or `at 2 of 3 addresses`; as people say it where there is one alone."""
+    if max(addresses, of) < 2 or place.location.system != SYSTEM:
+        return place.name
+    return f"{place.id} at {f'{addresses} of {of}' if of else addresses} addresses"
+
+
+def _end(held: Held) -> float:
+    return held.ends.timestamp() if held.ends else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Shift:
+    """The certificates of a place in two scans: those that went, those that came, those that are in both."""
+
+    places: Sequence[Place]
+    addresses: int
+    went: Sequence[Held]
+    came: Sequence[Held]
+    kept: Sequence[Held]
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.came and self.kept)
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.went and (self.came or self.kept)) and not self.is_partial
+
+    @property
+    def is_renewal(self) -> bool:
+        """All that went is replaced by what ends later."""
+        after = self.came or self.kept
+        known = all(held.ends for held in (*self.went, *after))
+        return self.is_whole and known and min(map(_end, after)) > max(map(_end, self.went))
+
+    @property
+    def swap(self) -> Swap:
+        return Swap(self._name, min(self.went or self.kept, key=_end), min(self.came or self.kept, key=_end))
+
+    @property
+    def _name(self) -> str:
+        if self.is_partial:
+            came = {held.fingerprint for held in self.came}
+            changed = [place for place in self.places if place.held.fingerprint in came]
+            return _name(changed[0], len(changed), self.addresses)
+        return _name(self.places[0], len(self.places))
+
+    def alterations(self) -> Iterator[Alteration]:
+        before, after = self.went or self.kept, self.came or self.kept
+        if not (self.went or self.came):
+            return
+        if not (before and after):
+            told = [each[0].fingerprint[:16] if each else "none" for each in (before, after)]
+            yield Alteration(self._name, "certificate", *told)
+            return
+        for what, old, new in (
+            ("issuer", [held.issuer for held in before], [held.issuer for held in after]),
+            ("key", [held.key for held in before], [held.key for held in after]),
+        ):
+            if self._differ(old, new):
+                yield Alteration(self._name, what, *(", ".join(dict.fromkeys(each)) for each in (old, new)))
+        names = [[name for held in each for name in held.names] for each in (before, after)]
+        if self._differ(*names):
+            yield Alteration(self._name, "names", *(" ".join(dict.fromkeys(each)) for each in names))
+
+    def _differ(self, old: Sequence[str], new: Sequence[str]) -> bool:
+        return bool(set(new) - set(old)) if self.is_partial else set(old) != set(new)
+
+
+def _shift(before: Sequence[Place], after: Sequence[Place], left: Sequence[Place]) -> _Shift:
+    """Compare the certificates of a place; what was not looked at again shows what it did."""
+    was, now = ({p.held.fingerprint: p.held for p in each if p.held.fingerprint} for each in (before, (*after, *left)))
+    return _Shift(
+        places=after,
+        addresses=len(after) + len(left),
+        went=[held for print_, held in was.items() if print_ not in now],
+        came=[held for print_, held in now.items() if print_ not in was],
+        kept=[held for print_, held in now.items() if print_ in was],
+    )
+
+
+# ---------------------------------------------------------------- findings
+
+
+def _resolved(old: Scan, new: Scan, left: Mapping[str, Sequence[Place]]) -> Iterator[Found]:
+    """Findings that are there no more, where that was looked at; what a baseline takes for known is still there."""
+    unlooked: set[Location] = {place.location for places in left.values() for place in places}
+    unclear = {
+        (one.rule, one.id, one.about) for each in old.findings.values() for one in each if one.location in unlooked
+    }
+    for one in _without(old.findings, new.findings):
+        excused = (one.rule, one.id, one.about or "") in new.excused
+        known = one.id in new.places or one.id in old.places
+        if known and not excused and (one.rule, one.id, one.about) not in unclear:
+            yield one
+
+
+def _without(these: Mapping[str, Sequence[Found]], others: Mapping[str, Sequence[Found]]) -> Iterator[Found]:
     """Those that are not among others; one that does not say what it is about is the same as any of its rule there."""
-    exact = {(one.rule, one.identity, one.about) for one in others}
-    loose = {(one.rule, one.identity) for one in others}
-    vague = {(one.rule, one.identity) for one in others if one.about is None}
-    return tuple(
-        one
-        for one in these
-        if (one.rule, one.identity) not in vague
-        and (one.rule, one.identity, one.about) not in exact
-        and not (one.about is None and (one.rule, one.identity) in loose)
-    )
+    for known_as, many in these.items():
+        there = {(one.rule, one.about) for one in others.get(known_as, ())}
+        rules = {rule for rule, _ in there}
+        for one in many:
+            same = one.rule in rules if one.about is None else {(one.rule, one.about), (one.rule, None)} & there
+            if not same:
+                yield one
 
 
-# ---------------------------------------------------------------- documents
+def _once(many: Iterable[Found]) -> tuple[Found, ...]:
+    """The same finding at several addresses once, as the worst of them."""
+    together: dict[tuple[str, str, str | None], list[Found]] = {}
+    for one in many:
+        together.setdefault((one.rule, one.id, one.about), []).append(one)
+    return tuple(_worst(each) for each in together.values())
 
 
-def _scan(document: object, which: str) -> _Scan:
-    if not isinstance(document, Mapping) or not all(
-        isinstance(document.get(key), list) for key in ("places", "findings")
-    ):
-        raise ValueError(f"{which} document is no scan: write one with `rotator scan --output json`")
-    places = [_place(each) for each in _objects(document, "places")]
-    unseen = {_text(each, "where"): _text(each, "message") for each in _objects(document, "unseen")}
-    names = {place.identity: place.name for place in places}
-    findings = tuple(_found(each, names) for each in _objects(document, "findings"))
-    return _Scan(_text(document, "at"), MappingProxyType({p.identity: p for p in places}), findings, unseen)
+def _worst(same: Sequence[Found]) -> Found:
+    worst = max(same, key=lambda one: one.severity.rank)
+    addresses = len({one.location for one in same})
+    if addresses < 2 or worst.location.system != SYSTEM:
+        return worst
+    return replace(worst, name=f"{worst.id} at {addresses} addresses")
 
 
-def _objects(of: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
-    found = of.get(key)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+# ---------------------------------------------------------------- what could not be looked at
 
 
-def _text(of: Mapping[str, object], key: str) -> str:
-    found = of.get(key)
-    return found if isinstance(found, str) else ""
-
-
-def _place(one: Mapping[str, object]) -> Place:
-    identity, name = _identity(one), _text(one, "place")
-    address = identity[1].removeprefix(f"{name}@")
-    if one.get("kind") == "served" and address != identity[1] and f"@{address}:" not in f"@{name}".replace("//", "@"):
-        name = f"{name} at {address}"
-    certificate = one.get("certificate")
-    return Place(identity, name, _held(certificate) if isinstance(certificate, Mapping) else Held())
-
-
-def _identity(one: Mapping[str, object]) -> Identity:
-    location = one.get("location")
-    if isinstance(location, Mapping):
-        return _text(location, "system"), _text(location, "address")
-    system, _, address = _text(one, "place").partition(":")
-    return system, address
-
-
-def _held(one: Mapping[str, object]) -> Held:
-    names = one.get("names")
-    return Held(
-        _text(one, "fingerprint"),
-        _moment(_text(one, "not_after")),
-        _text(one, "issuer"),
-        _text(one, "key"),
-        tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else (),
-    )
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
-
-
-def _found(one: Mapping[str, object], names: Mapping[Identity, str]) -> Found:
-    identity, severity = _identity(one), _text(one, "severity")
-    return Found(
-        rule=_text(one, "rule"),
-        title=_text(one, "name"),
-        severity=Severity(severity) if severity in set(Severity) else Severity.INFO,
-        identity=identity,
-        name=names.get(identity, _text(one, "place")),
-        about=_text(one, "about") if "about" in one else None,
-        message=_text(one, "message"),
-        remedy=_text(one, "remedy"),
-    )
+def _beyond(these: Sequence[Gap], others: Sequence[Gap]) -> Iterator[Gap]:
+    """Gaps that others do not have; another address of a name in place of one that was hidden before is no other."""
+    told, mine = {gap.where for gap in others}, {gap.where for gap in these}
+    moved: dict[str, int] = {}
+    for gap in others:
+        if gap.where not in mine:
+            moved[gap.id] = moved.get(gap.id, 0) + 1
+    for gap in these:
+        if gap.where in told:
+            continue
+        if moved.get(gap.id, 0):
+            moved[gap.id] -= 1
+        else:
+            yield gap

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from rotator.report.diff import Changes, Found, Held, Place, Swap
+from rotator.core.model import Location
+from rotator.report.diff import Changes, Swap
 from rotator.report.grid import SEVERITY_STYLE, grid, headed
 from rotator.report.objects import Object
 from rotator.report.plain import visible
+from rotator.report.scans import Found, Held, Place
 from rotator.report.words import count, day, iso
 
 _MOST_SIGNS = 500
@@ -29,6 +31,7 @@ def table(one: Changes) -> RenderableType:
     parts += _rows("Not looked at this time", map(_place, one.unclear))
     parts += _swaps("Renewed", one.renewed)
     parts += _swaps("Replaced by one that ends no later", one.replaced)
+    parts += _swaps("At some of its addresses only", one.partly)
     changed = ((_said(a.name), f"{a.what}: {_said(a.before)} → {_said(a.after)}") for a in one.altered)
     parts += _rows("Changed", changed)
     return Group(*parts, *([""] if parts else []), Text(line(one), "bold"))
@@ -43,6 +46,7 @@ def line(one: Changes) -> str:
         (len(one.gone), "gone", "gone"),
         (len(one.renewed), "renewed", "renewed"),
         (len(one.replaced), "replaced", "replaced"),
+        (len(one.partly), "partly", "partly"),
         (len(one.altered), "change", "changes"),
         (max(len(one.unclear), len(one.lost)), "not looked at", "not looked at"),
         (len(one.regained), "looked at again", "looked at again"),
@@ -99,14 +103,16 @@ def _said(text: str) -> str:
 
 
 def json(one: Changes) -> Object:
-    """`since`, `until`, `new`, `gone`, `unclear` (not looked at this time), `renewed`, `replaced`, `changed`
-    (`issuer`, `key`, `names`, `certificate`), `found`, `resolved`, `lost`, `regained`, `summary` (how many of each)."""
+    """`since`, `until`, `new`, `gone`, `unclear` (not looked at this time), `renewed`, `replaced`, `partly` (at some of
+    its addresses), `changed` (`issuer`, `key`, `names`, `certificate`), `found`, `resolved`, `lost`, `regained`,
+    `summary` (how many of each)."""
     lists: dict[str, list[Object]] = {
         "new": [_place_object(each) for each in one.new],
         "gone": [_place_object(each) for each in one.gone],
         "unclear": [_place_object(each) for each in one.unclear],
         "renewed": [_swap_object(each) for each in one.renewed],
         "replaced": [_swap_object(each) for each in one.replaced],
+        "partly": [_swap_object(each) for each in one.partly],
         "changed": [
             {"place": each.name, "what": each.what, "before": each.before, "after": each.after} for each in one.altered
         ],
@@ -124,7 +130,7 @@ def json(one: Changes) -> Object:
 
 
 def _place_object(one: Place) -> Object:
-    return {"place": one.name, "location": _location(one.identity), "certificate": _held(one.held)}
+    return {"place": one.name, "id": one.id, "location": _location(one.location), "certificate": _held(one.held)}
 
 
 def _swap_object(one: Swap) -> Object:
@@ -149,13 +155,13 @@ def _found_object(one: Found) -> Object:
         "name": one.title or None,
         "severity": one.severity.value,
         "place": one.name,
-        "location": _location(one.identity),
+        "id": one.id,
+        "location": _location(one.location),
         "about": one.about or None,
         "message": one.message,
         "remedy": one.remedy,
     }
 
 
-def _location(identity: tuple[str, str]) -> Object:
-    system, address = identity
-    return {"system": system, "address": address}
+def _location(one: Location) -> Object:
+    return {"system": one.system, "address": one.address}

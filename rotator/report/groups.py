@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from rotator.core.adoptable import issuer_name
 from rotator.core.audit import Line, service_of
 from rotator.core.model import Severity
 from rotator.core.rules.rule import Rule
+from rotator.report.grouping import GroupBy
 from rotator.report.lines import team
 
 _ENDS: tuple[tuple[timedelta, str], ...] = (
@@ -20,16 +20,6 @@ _ENDS: tuple[tuple[timedelta, str], ...] = (
     (timedelta(days=90), "ends within 90 days"),
     (timedelta.max, "ends later"),
 )
-
-
-class GroupBy(StrEnum):
-    """What lines have in common."""
-
-    SERVICE = "service"
-    OWNER = "owner"
-    ISSUER = "issuer"
-    EXPIRY = "expiry"
-    FINDING = "finding"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from rotator.core.audit import Audit, Line, place_of, service_of
 from rotator.core.model import Severity
 from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
-from rotator.report.groups import GroupBy, alike, grouped
+from rotator.report.grouping import GroupBy
+from rotator.report.groups import alike, grouped
 from rotator.report.lines import ends_in, names, renewed, team
 from rotator.report.plain import visible
 from rotator.report.timeline import KINDS, timeline

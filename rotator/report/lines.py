@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 
 from rotator.core.audit import Line
+from rotator.core.model import Finding
+from rotator.core.served import SYSTEM
 from rotator.report.words import day, kind_of, left
 
 _COMMON_NAME = re.compile(r"(?:^|,)CN=((?:\\.|[^,+\\])+)")  # in the form of RFC 4514
@@ -41,6 +43,17 @@ def renewed(line: Line) -> str:
     if kind_of(decision) in {"keep", "renew", "redeploy", "observe"}:
         return f"{day(decision.at)} {by}"
     return f"{decision.action}: {decision.reason} {by}"
+
+
+def lasting(finding: Finding) -> str:
+    """What the place of a finding is called over time and on every machine, also where nobody said so."""
+    location = finding.location
+    return finding.place or (location.address if location.address.startswith("/") else str(location))
+
+
+def place_told(finding: Finding) -> str:
+    """The place of a finding as the JSON of a scan names it: an endpoint, or where it is stored."""
+    return lasting(finding) if finding.location.system == SYSTEM else str(finding.location)
 
 
 def ends_in(ends: datetime, now: datetime) -> str:

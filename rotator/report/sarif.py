@@ -3,7 +3,9 @@
 What the standard (OASIS, 2020-03-27) and GitHub's limits make of it:
 
 - A result is told from others by `partialFingerprints`: the hash of rule, place and what of the place it is about. No
-  certificate is in it, so that a renewal neither closes nor opens an alert.
+  certificate, host that ran the scan or address that a name led to is in it, so that none of them closes or opens an
+  alert when it changes.
+- A rule says its cause, remedy and source itself (`help`): there is no address that a `helpUri` could give.
 - Artifacts have relative addresses, since others are not taken: `endpoints/<host>_<port>`, `k8s/<namespace>/<name>`, a
   file as its path below the root. The place as people say it is the logical location.
 - What the baseline excuses is a suppression; what could not be looked at is a notification of the invocation.
@@ -22,6 +24,7 @@ from urllib.parse import quote
 from rotator.core.audit import Audit, Excused, Line, Unseen, place_of
 from rotator.core.model import Endpoint, Finding, Observation, Severity
 from rotator.core.rules.rule import Rule
+from rotator.report.lines import lasting
 from rotator.report.objects import Json, Object
 from rotator.report.plain import visible
 from rotator.report.words import iso
@@ -48,14 +51,12 @@ class _Result:
     excused: Excused | None = None
 
 
-def audit(one: Audit, rules: Mapping[str, Rule], version: str, *, root: str = "", docs: str = "") -> Object:
+def audit(one: Audit, rules: Mapping[str, Rule], version: str, *, root: str = "") -> Object:
     """The whole log, with one run.
 
     Args:
         version: rotator's.
         root: the folder that paths of files are relative to, where they lie below it; else they are to `/`.
-        docs: the address of the folder where each rule has its page, `RT001.md`; without one the results explain
-            themselves by their text alone.
     """
     found = [_Result(line, finding) for line in one.lines for finding in line.findings]
     found += [_Result(line, excused.finding, excused) for line in one.lines for excused in line.excused]
@@ -71,8 +72,7 @@ def audit(one: Audit, rules: Mapping[str, Rule], version: str, *, root: str = ""
                     "driver": {
                         "name": "rotator",
                         "version": version,
-                        **({"informationUri": docs} if docs else {}),
-                        "rules": [_rule(each, rules.get(each), docs) for each in ids],
+                        "rules": [_rule(each, rules.get(each)) for each in ids],
                     }
                 },
                 "automationDetails": {"id": "rotator-scan/"},
@@ -87,7 +87,7 @@ def audit(one: Audit, rules: Mapping[str, Rule], version: str, *, root: str = ""
 # ---------------------------------------------------------------- rules
 
 
-def _rule(known_as: str, rule: Rule | None, docs: str) -> Object:
+def _rule(known_as: str, rule: Rule | None) -> Object:
     shown = visible(known_as, 200)
     if rule is None:
         return {"id": shown, "name": shown}
@@ -101,7 +101,6 @@ def _rule(known_as: str, rule: Rule | None, docs: str) -> Object:
         "shortDescription": {"text": rule.name.replace("-", " ").capitalize()},
         "fullDescription": {"text": rule.cause},
         "help": {"text": words, "markdown": marked},
-        **({"helpUri": f"{docs.rstrip('/')}/{rule.id}.md"} if docs else {}),
         "defaultConfiguration": {"level": _LEVEL[rule.severity]},
         "properties": {"security-severity": _SCORE[rule.severity], "tags": [*tags], "precision": "very-high"},
     }
@@ -114,7 +113,7 @@ def _results(kept: Iterable[_Result], index: Mapping[str, int], root: str) -> It
     times: Counter[str] = Counter()
     for each in kept:
         finding, seen = each.finding, each.line.observation
-        identity = _identity(finding, seen)
+        identity = _identity(finding)
         times[identity] += 1
         place = visible(place_of(seen), _MOST_SIGNS)
         result: Object = {
@@ -134,10 +133,9 @@ def _results(kept: Iterable[_Result], index: Mapping[str, int], root: str) -> It
         yield result
 
 
-def _identity(finding: Finding, seen: Observation) -> str:
-    """What stays the same as long as the finding does: across renewals, and whatever address a name leads to today."""
-    place = str(seen.endpoint or finding.location)
-    text = f"{finding.rule}|{place}|{finding.about}"
+def _identity(finding: Finding) -> str:
+    """What stays the same as long as the finding does: across renewals, machines and the addresses of a name."""
+    text = f"{finding.rule}|{lasting(finding)}|{finding.about}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

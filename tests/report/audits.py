@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 
-from rotator.core.audit import Audit, Excused, Line, Unseen, soonest
+from rotator.core.audit import Audit, Excused, Line, Unseen, lasting_place, soonest
 from rotator.core.lead import lead
 from rotator.core.model import (
     Action,
@@ -48,10 +48,10 @@ HOSTILE = (
 """A name with a line break, a formula, markup, control signs, a right-to-left override and a lone surrogate."""
 
 
-def file(path: str, held: Chain | None = None, **labels: str) -> Observation:
+def file(path: str, held: Chain | None = None, host: str = "web1", **labels: str) -> Observation:
     """A file that holds a chain, as the files source says it."""
     told = {"path": path, "dir": path.rpartition("/")[0], "name": path.rpartition("/")[2], **labels}
-    return replace(holding(held, Location("web1", path)), labels=MappingProxyType(told))
+    return replace(holding(held, Location(host, path)), labels=MappingProxyType(told))
 
 
 def secret(namespace: str, name: str, held: Chain | None = None, **labels: str) -> Observation:
@@ -73,7 +73,8 @@ def served(host: str, shown: Chain | None, address: str = "192.0.2.1", port: int
 
 
 def saying(of: Rule, where: Observation, message: str, severity: Severity | None = None, about: str = "") -> Finding:
-    return Finding(of.id, severity or of.severity, where.location, message, of.remedy, about)
+    place = lasting_place(where)
+    return Finding(of.id, severity or of.severity, where.location, message, of.remedy, about, place)
 
 
 def line(

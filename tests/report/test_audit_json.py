@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from rotator.core.audit import Audit
+from rotator.core.audit import Audit, Unseen
 from rotator.report import json, jsonl
-from tests.report.audits import HOSTILE, RULES, empty, hostile, large, ordinary
+from tests.report.audits import HOSTILE, RULES, audit, empty, hostile, large, ordinary
 
 SCHEMA: dict[str, Any] = standard.loads(
     (Path(__file__).parents[2] / "docs/reference/scan.schema.json").read_text(encoding="utf-8")
@@ -48,19 +48,19 @@ def test_json_is_what_the_schema_says(make: Callable[[], Audit]) -> None:
 @pytest.mark.parametrize("make", AUDITS)
 def test_each_line_is_one_object_of_the_schema(make: Callable[[], Audit]) -> None:
     """Whatever a name holds, a line is one JSON object, has a type, and has the keys that the JSON of a scan has."""
-    audit = make()
-    lines = [text for part in jsonl.audit(audit, RULES) for text in part.splitlines(keepends=True)]
+    one = make()
+    lines = [text for part in jsonl.audit(one, RULES) for text in part.splitlines(keepends=True)]
     assert all(len(text.splitlines()) == 1 and text.endswith("\n") for text in lines)
     for text in lines:
         said = standard.loads(text)
         kind = said.pop("type")
         assert [error.message[:300] for error in closed(SCHEMA, kind).iter_errors(said)] == []
-    whole = json.audit(audit, RULES)
+    whole = json.audit(one, RULES)
     objects = [standard.loads(text) for text in lines]
     places = [{"type": "place", **place} for place in whole["places"]]  # type: ignore[dict-item,union-attr]  # objects
-    assert [one for one in objects if one["type"] == "place"] == places
-    findings = [one for one in objects if one["type"] == "finding"]
-    assert sorted(one["message"] for one in findings) == sorted(one.message for one in audit.findings)
+    assert [each for each in objects if each["type"] == "place"] == places
+    findings = [each for each in objects if each["type"] == "finding"]
+    assert sorted(each["message"] for each in findings) == sorted(each.message for each in one.findings)
     assert objects[-1]["type"] == "summary"
 
 
@@ -101,6 +101,31 @@ def test_a_finding_names_its_rule_and_what_it_is_about() -> None:
     }
     assert (found["RT019"]["name"], found["RT019"]["about"]) == ("wildcard", "*.example.com")
     assert found["RT005"]["name"] is None
+
+
+def test_a_finding_names_its_place_as_the_place_does() -> None:
+    """Whoever joins findings to places can do so by the text, and over time and machines by the id."""
+    said = standard.loads(json.text(json.audit(ordinary(), RULES)))
+    places = {standard.dumps(place["location"]): place for place in said["places"]}
+    assert {finding["place"] for finding in said["findings"]} >= {"mail.example.com:465", "web1:/etc/ssl/old.pem"}
+    for finding in said["findings"]:
+        place = places[standard.dumps(finding["location"])]
+        assert (finding["place"], finding["id"]) == (place["place"], place["id"])
+    ids = {place["place"]: place["id"] for place in said["places"]}
+    assert ids["web1:/etc/ssl/old.pem"] == "/etc/ssl/old.pem"
+    assert ids["prod:Secret shop/front-tls"] == "prod:Secret shop/front-tls"
+    assert ids["mail.example.com:465"] == "mail.example.com:465"
+
+
+def test_a_source_is_told_from_a_place() -> None:
+    """Of a source that could not be looked at no place can be said to have gone, so the JSON says which it is."""
+    gaps = (Unseen("k8s://prod", "denied", whole=True), Unseen("down.example.com:443", "refused"))
+    said = standard.loads(json.text(json.audit(audit(unseen=gaps))))
+    assert [(each["where"], each["source"]) for each in said["unseen"]] == [
+        ("k8s://prod", True),
+        ("down.example.com:443", False),
+    ]
+    assert standard.loads(jsonl.unseen(gaps[0]))["source"] is True
 
 
 def test_lines_are_quick() -> None:

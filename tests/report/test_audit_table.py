@@ -10,7 +10,7 @@ import pytest
 
 from rotator.core.audit import Audit
 from rotator.report import audit_table as table
-from rotator.report.groups import GroupBy
+from rotator.report.grouping import GroupBy
 from tests.builders import DAY, chain
 from tests.report.audits import EXPIRED, RULES, audit, empty, file, hostile, large, line, ordinary, saying, served
 from tests.report.seeing import plain
