@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -236,6 +237,12 @@ class TestLimits:
         assert told == [b"256\n", b"64\n"]
 
 
+def _lost(error: WorkerEnded) -> int:
+    """How many endpoints it says that nobody looked at."""
+    found = re.search(r"at least (\d+) endpoint", str(error))
+    return int(found[1]) if found else 0
+
+
 class TestProcesses:
     def test_several_see_what_one_sees(self, served: tuple[int, Chain], refused: int) -> None:
         """Two processes and one give the same sightings, whole chains, refusals and unknown names included."""
@@ -256,17 +263,56 @@ class TestProcesses:
         assert not workers()
         assert len(list(sightings)) == 19
 
-    def test_a_killed_process_is_said(self) -> None:
-        """A worker that dies takes endpoints with it: that is an error, never a shorter list."""
+    def test_a_killed_process_costs_what_it_had_in_hand(self, refused: int) -> None:
+        """A worker that dies: the others look at all the rest, and the error at the end counts what is missing."""
+        total = 20_000
+        seen: list[Sighting] = []
+        sightings = probe((Endpoint(address, refused) for address in islice(addresses(), total)), processes=2)
+        seen.append(next(sightings))
+        os.kill(workers().pop(), signal.SIGKILL)
+        with pytest.raises(WorkerEnded, match="was ended by SIGKILL; ") as told:
+            seen.extend(sightings)
+
+        assert _lost(told.value) < 3000
+        assert len(seen) + _lost(told.value) == total
+        assert not workers()
+
+    def test_when_all_processes_are_killed_nobody_waits(self) -> None:
+        """With no worker left the error comes at once, though the list of endpoints has no end."""
         with peer(silent, host="0.0.0.0") as port:
             sightings = probe((Endpoint(address, port) for address in addresses()), processes=2, total_seconds=0.5)
             next(sightings)
-            os.kill(workers().pop(), signal.SIGKILL)
-            with pytest.raises(WorkerEnded, match="was ended by SIGKILL"):
+            for worker in workers():
+                os.kill(worker, signal.SIGKILL)
+            with pytest.raises(WorkerEnded, match=r"2 processes .* was ended by SIGKILL; ") as told:
                 for _ in sightings:
                     pass
 
+        assert _lost(told.value) > 0
+        assert str(told.value).endswith("endpoints and all that was to come were not looked at, so scan again")
         assert not workers()
+
+    def test_what_a_dead_process_could_not_take_goes_to_another(self, refused: int) -> None:
+        """The last endpoints wait for a worker that dies; the one that lives looks at them."""
+        seen: list[Sighting] = []
+        more = threading.Event()
+
+        def endpoints() -> Iterator[Endpoint]:
+            given = addresses()
+            yield Endpoint(next(given), refused)
+            assert more.wait(20)
+            yield from (Endpoint(address, refused) for address in islice(given, 99))
+
+        sightings = probe(endpoints(), processes=2)
+        seen.append(next(sightings))
+        killed = workers().pop()
+        os.kill(killed, signal.SIGKILL)
+        assert has_ended(killed, seconds=20)
+        more.set()
+        with pytest.raises(WorkerEnded, match="was ended by SIGKILL") as told:
+            seen.extend(sightings)
+
+        assert (len(seen), _lost(told.value)) == (100, 0)
 
     def test_closing_early_ends_them(self, refused: int) -> None:
         """A caller who has seen enough leaves no process and no thread behind."""

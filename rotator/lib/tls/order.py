@@ -16,7 +16,7 @@ SHARED_AHEAD = 128
 
 
 class WorkerEnded(RotatorError):  # noqa: N818 - reads as what happened
-    """A process ended before its part of the order was done; what it had in hand was not looked at."""
+    """A process ended before its part of the order was done; raised after all that the others have seen."""
 
 
 @dataclass(frozen=True, slots=True)

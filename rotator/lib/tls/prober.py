@@ -64,7 +64,7 @@ def probe(
 
     Raises:
         ClientCertificateUnfit: at once; the client certificate cannot be used.
-        WorkerEnded: one of the processes ended before its work was done.
+        WorkerEnded: at the end; one of the processes died, and what it had in hand was not looked at.
     """
     order = Order(
         Limits(min(connect_seconds, total_seconds), total_seconds, min(handshake_seconds, total_seconds)),
