@@ -179,9 +179,9 @@ def verifier(clock: Clock) -> Verifier:
     def verify(sighting: Sighting, roots: Sequence[Certificate]) -> str | None:
         endpoint, chain = sighting.endpoint, sighting.chain
         nameless = is_address(endpoint.host) and not endpoint.server_name
-        if nameless and chain and chain.names and not covers(chain.names, endpoint.host):
+        if nameless and chain and chain.leaf.hosts and not covers(chain.leaf.hosts, endpoint.host):
             # Nobody calls the service by this address; a client would ask for the name that it came for.
-            endpoint = replace(endpoint, server_name=chain.names[0])
+            endpoint = replace(endpoint, server_name=chain.leaf.hosts[0])
         return verified_handshake(endpoint, sighting.address, roots, at=clock.now(), fingerprint=sighting.fingerprint)
 
     return verify

@@ -74,7 +74,7 @@ class Lookups:
         if self._questions.ca is not None and not chain.leaf.self_signed:
             asked = replace(asked, revocation=self._questions.ca(chain, anchors))
         if self._questions.dns is not None:
-            asked = replace(asked, caa=self._questions.dns(chain.names))
+            asked = replace(asked, caa=self._questions.dns(chain.leaf.hosts))
         return asked
 
 

@@ -133,10 +133,14 @@ def soonest(line: Line) -> tuple[float, Location]:
 
 
 def place_of(observation: Observation, *, short: bool = False) -> str:
-    """A place as people say it; `short` leaves out the system that a stored one belongs to."""
+    """A place as people say it; `short` leaves out the system that a stored one belongs to.
+
+    A cluster is called as the kubeconfig calls it, where it was reached by one; its own id says nothing to people.
+    """
     endpoint, location = observation.endpoint, observation.location
     if endpoint is None:
-        return location.address if short else str(location)
+        system = observation.labels.get("kube_context") or location.system
+        return location.address if short else f"{system}:{location.address}"
     return f"{endpoint} at {observation.address}" if observation.address not in {endpoint.host, ""} else str(endpoint)
 
 

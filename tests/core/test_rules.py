@@ -314,6 +314,13 @@ def test_no_san() -> None:
     assert "RT018" not in of_chain(chain())
 
 
+def test_a_mail_address_is_no_host() -> None:
+    """A certificate with nothing but mail addresses has no name for a server, and covers none."""
+    mail = Chain((replace(certificate(), names=("mailto:shop.example.com",)),))
+    assert of_chain(mail).get("RT018") == [Severity.ERROR]
+    assert "RT009" not in at(served(mail))
+
+
 def test_wildcard() -> None:
     """A wildcard is worth a note."""
     assert of_chain(chain("*.example.com")).get("RT019") == [Severity.INFO]

@@ -47,7 +47,7 @@ NO_SAN = Rule(
 
 def no_san(facts: ChainFacts) -> Iterator[Said]:
     unread = any(line.startswith(("names:", "extensions:")) for line in facts.leaf.problems)
-    if not facts.leaf.names and facts.is_for_servers and not facts.leaf.is_ca and not unread:
+    if not facts.leaf.hosts and facts.is_for_servers and not facts.leaf.is_ca and not unread:
         yield Said(
             Severity.ERROR, f"it has no subject alternative name (its subject is {facts.leaf.subject or 'empty'})"
         )

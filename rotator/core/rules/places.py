@@ -73,13 +73,14 @@ NAME_MISMATCH = Rule(
 
 def name_mismatch(facts: PlaceFacts) -> Iterator[Said]:
     chain, endpoint = facts.chain, facts.observation.endpoint
-    if chain is None or not chain.names:
+    hosts = chain.leaf.hosts if chain else ()
+    if not hosts:
         return
     asked = (endpoint.server_name or endpoint.host) if endpoint else ""
-    if asked and not is_address(asked) and not covers(chain.names, asked):
-        yield Said(Severity.ERROR, f"it does not cover {asked}; it is for {_some(chain.names)}")
+    if asked and not is_address(asked) and not covers(hosts, asked):
+        yield Said(Severity.ERROR, f"it does not cover {asked}; it is for {_some(hosts)}")
     for consumer in facts.observation.consumers:
-        uncovered = [host for host in consumer.hosts if not covers(chain.names, host)]
+        uncovered = [host for host in consumer.hosts if not covers(hosts, host)]
         if uncovered:
             takes = f"{consumer} serves {_some(uncovered)} with it, which it does not cover"
             yield Said(Severity.ERROR, takes, str(consumer))
