@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import islice
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rotator.core.lead import DueRule, PolicySettings
+from rotator.core.lead import DueRule, PolicySettings, due_at
 from rotator.core.model import Facts, MaintenanceWindow
 from rotator.core.simulate.fleet import Fleet, Share, found, microseconds, steady
 from rotator.core.simulate.issuer import ModelIssuer, Outage
 from rotator.core.simulate.run import Look, Run
 from tests import builders
-from tests.builders import DAY, HOUR, MINUTE, NOW
+from tests.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.core.stepped import Stepped, World
 
 MINE = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -146,3 +147,14 @@ def test_a_failed_order_gives_back_the_weeks_token() -> None:
     ]
     away = Outage(0, microseconds(10 * MINUTE))
     held_to_the_policy(found(facts, policy, start=NOW, lifetime=None), policy, (0.0, 0, (away,)))
+
+
+@pytest.mark.parametrize("after", [timedelta(0), SECOND, 29 * SECOND, 30 * SECOND, 31 * SECOND])
+def test_what_falls_due_shortly_after_a_look_waits_for_the_next(after: timedelta) -> None:
+    """Also where hours of looks at which nothing was to be done lie before it."""
+    policy, spec = builders.settings(), builders.spec(issuers=("ca",))
+    chain = builders.chain(lives=90 * DAY, left=40 * DAY)
+    moved = builders.chain(lives=90 * DAY, left=40 * DAY - (due_at(chain, spec, policy) - NOW) + 5 * HOUR + after)
+    assert due_at(moved, spec, policy) == NOW + 5 * HOUR + after
+    fleet = found([builders.facts(spec, chain=moved)], policy, start=NOW, lifetime=None)
+    held_to_the_policy(fleet, policy, (0.0, 0, ()))

@@ -86,9 +86,9 @@ class Run:
             following = self._next_moment()
             if smooth and not due and wake < following:
                 look.idle = (min(following, end) - now - 1) // self._step
-                wake += look.idle * self._step
             yield look
-            now = max(min(wake, following), now + self._tick)
+            waited = look.idle * self._step
+            now += max(min(wake + waited, following) - now, waited + self._tick)
 
     def _next_moment(self) -> int:
         due, check = self._agenda.first(), self._holds.first()
