@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from rotator.core.audit import Audit, Line, place_of
+from rotator.core.audit import Audit, Line, Unseen, place_of
 from rotator.core.model import Action, Finding, Severity
 from rotator.core.rules.catalogue import RULES
 from rotator.core.rules.rule import Rule
@@ -26,28 +26,38 @@ _LONG_FOLDER = 12
 _SHOWN = 2
 """Places that are named of those that are alike."""
 
+_MANY = 200
+"""Rows that a person still reads; of more, unless groups are asked for, those that need nobody are counted."""
+
+_FEW = 20
+"""Rows that are shown of what is counted."""
+
 
 def audit(one: Audit, group_by: str | None = None, rules: Mapping[str, Rule] = RULES) -> RenderableType:
     """Every place, the findings rule by rule with what to do, what rotator would do, then the count.
 
-    Places that hold the same certificate, and of which the same is said, share a row where they are many.
+    Places that hold the same certificate, and of which the same is said, share a row where they are many. Of more rows
+    than anybody reads, those that need nobody are counted, and so are most of those with a warning that many share;
+    what is worse always has its row.
 
     Args:
-        group_by: one of `GroupBy`; None for one list, soonest end first.
+        group_by: one of `GroupBy`, every place with its row; None for one list, soonest end first.
     """
     by = GroupBy(group_by) if group_by else None
     places = _Places(one.lines)
+    rows = alike(one.lines)
+    most = _FEW if by is None and len(rows) > _MANY else None
     parts: list[RenderableType] = []
     if places.folder and one.lines:
         parts += [Text(f"Files are below {places.folder}"), ""]
     if by is None and one.lines:
-        parts.append(_rows(one.lines, one, places))
+        parts += _listed(rows, one, places, most)
     for group in grouped(one.lines, by, one.at, rules) if by else ():
         title = f"{visible(group.title, 500)}: {_counted(group.lines)}"
-        parts.append(headed(title, _rows(group.lines, one, places)))
-    parts += _findings(one, places, rules)
-    parts += _held(one, places)
-    parts += unseen((visible(item.where), visible(item.message)) for item in one.unseen)
+        parts.append(headed(title, _rows(alike(group.lines), one, places)))
+    parts += _findings(one, places, rules, most)
+    parts += _held(one, places, most)
+    parts += unseen(_unseen(one.unseen, by))
     parts += ["", *_managed(one), Text(audit_line(one), "bold")]
     return Group(*parts)
 
@@ -77,10 +87,32 @@ def _folder(places: Iterable[str]) -> str:
 # ---------------------------------------------------------------- places
 
 
-def _rows(lines: Sequence[Line], one: Audit, places: _Places) -> RenderableType:
+def _listed(rows: Sequence[Sequence[Line]], one: Audit, places: _Places, most: int | None) -> Iterator[RenderableType]:
+    """All rows; or those that need somebody, what comes next where they are few, and how many more there are."""
+    if most is None:
+        yield _rows(rows, one, places)
+        return
+    needed = [same for same in rows if not _is_fine(same[0], one.at)]
+    fine = [same for same in rows if _is_fine(same[0], one.at)]
+    next_ = fine[: max(0, most - len(needed))]
+    yield _rows([*needed, *next_], one, places)
+    if rest := sum(map(len, fine[len(next_) :])):
+        yield Text(
+            f"… and {rest:,} more {'place' if rest == 1 else 'places'} with nothing due and nothing worse than info; "
+            "--output csv has them all"
+        )
+
+
+def _is_fine(line: Line, now: datetime) -> bool:
+    """There is a certificate that has longer than its lead, and nothing worth a warning."""
+    due = line.due is not None and line.due <= now
+    return line.observation.chain is not None and not due and line.worst in {None, Severity.INFO}
+
+
+def _rows(many: Sequence[Sequence[Line]], one: Audit, places: _Places) -> RenderableType:
     managed = any(line.decision or line.unmanaged for line in one.lines)
     rows = grid("ENDS", "LEFT", "NAMES", "WHERE", "RENEWED" if managed else "DUE", right=("LEFT",))
-    for same in alike(lines):
+    for same in many:
         line = same[0]
         due = visible(renewed(line), 500) if managed else day(line.due)
         rows.add_row(*_row(line, one.at), Text(_where(same, places)), Text(due))
@@ -112,8 +144,12 @@ def _counted(lines: Sequence[Line]) -> str:
 # ---------------------------------------------------------------- findings
 
 
-def _findings(one: Audit, places: _Places, rules: Mapping[str, Rule]) -> Iterator[RenderableType]:
-    """A block for each rule, the worst first: what it means, where, and once what to do."""
+def _findings(one: Audit, places: _Places, rules: Mapping[str, Rule], most: int | None) -> Iterator[RenderableType]:
+    """A block for each rule, the worst first: what it means, where, and once what to do.
+
+    Args:
+        most: how many warnings and remarks of a rule are shown; None for all.
+    """
     groups = [group for group in grouped(one.lines, GroupBy.FINDING, one.at, rules) if group.lines[0].findings]
     by_title = {named(finding.rule, rules): finding.rule for finding in one.findings}
     if groups:
@@ -124,9 +160,14 @@ def _findings(one: Audit, places: _Places, rules: Mapping[str, Rule]) -> Iterato
         if rule in rules:
             yield Padding(Text(rules[rule].cause, "dim"), (0, 0, 0, 2))
         table = grid("", "")
+        light = 0
         for severity, said in _said(group.lines, rule, places):
-            table.add_row(Text(severity.value, SEVERITY_STYLE[severity]), said)
+            light += severity.rank <= Severity.WARNING.rank
+            if most is None or light <= most or severity.rank > Severity.WARNING.rank:
+                table.add_row(Text(severity.value, SEVERITY_STYLE[severity]), said)
         yield Padding(table, (0, 0, 0, 2))
+        if most is not None and light > most:
+            yield Padding(Text(f"… and {light - most:,} more; --output csv has them all"), (0, 0, 0, 2))
         if remedy := next((f.remedy for line in group.lines for f in line.findings if f.rule == rule), ""):
             yield Padding(Text(f"To do: {visible(remedy)}", "cyan"), (0, 0, 0, 2))
 
@@ -154,14 +195,31 @@ def _message(finding: Finding, place: str) -> str:
 # ---------------------------------------------------------------- what rotator does
 
 
-def _held(one: Audit, places: _Places) -> Iterator[RenderableType]:
+def _held(one: Audit, places: _Places, most: int | None) -> Iterator[RenderableType]:
     """Places that a rule matches and does not manage, with the reason."""
     held = [line for line in one.lines if line.unmanaged]
     if held:
         table = grid("", "")
-        for line in held:
+        for line in held[:most]:
             table.add_row(Text(places.of(line), "yellow"), Text(visible(line.unmanaged)))
         yield headed("Matched, but not managed", table)
+    if most is not None and len(held) > most:
+        yield Text(f"… and {len(held) - most:,} more; --output json has them all")
+
+
+def _unseen(many: Sequence[Unseen], by: GroupBy | None) -> Iterator[tuple[str, str]]:
+    """Each with its cause; of more than anybody reads, each cause with some of them and their number."""
+    told = [(visible(each.where), visible(each.message)) for each in many]
+    if by is not None or len(told) <= _MANY:
+        yield from told
+        return
+    causes: dict[str, list[str]] = {}
+    for where, why in told:
+        causes.setdefault(why.removeprefix(f"{where}: "), []).append(where)
+    for why, places in causes.items():
+        more = len(places) - _SHOWN
+        shown = [*places[:_SHOWN], f"and {more:,} more"] if more > 1 else places
+        yield "\n".join(shown), why
 
 
 def _managed(one: Audit) -> Iterator[RenderableType]:

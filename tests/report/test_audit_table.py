@@ -8,11 +8,25 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from rotator.core.audit import Audit
+from rotator.core.audit import Audit, Line, Unseen
+from rotator.core.model import Severity
 from rotator.report import audit_table as table
 from rotator.report.grouping import GroupBy
-from tests.builders import DAY, chain
-from tests.report.audits import EXPIRED, RULES, audit, empty, file, hostile, large, line, ordinary, saying, served
+from tests.builders import DAY, HOUR, chain
+from tests.report.audits import (
+    EXPIRED,
+    RULES,
+    WILDCARD,
+    audit,
+    empty,
+    file,
+    hostile,
+    large,
+    line,
+    ordinary,
+    saying,
+    served,
+)
 from tests.report.seeing import plain
 
 
@@ -98,9 +112,99 @@ def test_what_is_held_from_adoption_says_why() -> None:
     assert "/srv/a.pem  two rules match it" in text
 
 
+def fleet(*more: Line, fine: int = 4000) -> Audit:
+    """Many places that are fine, each with a certificate of its own, and some that are not."""
+    held = [chain(f"fine{n}.example.com", left=60 * DAY + n * HOUR, label=str(n)) for n in range(fine)]
+    return audit(*(line(file(f"/srv/fine/{n}.pem", each)) for n, each in enumerate(held)), *more)
+
+
+def test_of_thousands_what_needs_somebody_is_listed() -> None:
+    """Whoever is woken sees what has ended, is due, is warned of or has no certificate; the healthy rest is a line."""
+    old, soon, wild = (chain(f"{name}.example.com", left=left) for name, left in
+                       (("old", -DAY), ("soon", 20 * DAY), ("wild", 300 * DAY)))  # fmt: skip
+    where = [file("/srv/old.pem", old), file("/srv/soon.pem", soon), file("/srv/wild.pem", wild), file("/srv/half.pem")]
+    one = fleet(
+        line(where[0], saying(EXPIRED, where[0], "it ended")),
+        line(where[1]),
+        line(where[2], saying(WILDCARD, where[2], "it is wide", Severity.WARNING)),
+        line(where[3]),
+    )
+    text = plain(table.audit(one, rules=RULES), 100)
+    rows = text.split("\nFindings")[0]
+    assert all(name in rows for name in ("half.pem", "old.example.com", "soon.example.com", "wild.example.com"))
+    assert len(text.splitlines()) < 60
+    assert rows.index("wild.example.com") < rows.index("fine0.example.com"), "what comes next fills what room there is"
+    assert (
+        "… and 3,984 more places with nothing due and nothing worse than info; --output csv has them all"
+        in " ".join(text.split())
+    )
+    assert text.rstrip().endswith("4003 certificates in 4004 places: 1 critical, 1 warning.")
+
+
+@pytest.mark.parametrize("by", GroupBy)
+def test_who_asks_for_groups_gets_all_lines(by: GroupBy) -> None:
+    """Folding is for whoever asked for nothing: with --group-by every place has its row."""
+    text = plain(table.audit(fleet(fine=300), by, RULES), 100)
+    assert text.count("example.com") == 300
+    assert "--output csv" not in text
+
+
+def test_two_hundred_lines_are_not_folded() -> None:
+    """What a person can still read is told whole; one certificate at a thousand addresses is a single line of it."""
+    wide = chain("*.example.org", left=90 * DAY, label="wide")
+    many = [line(served("www.example.org", wide, f"192.0.{n // 250}.{n % 250}")) for n in range(1000)]
+    text = plain(table.audit(fleet(*many, fine=199)), 100)
+    assert text.count("example.com") == 199
+    assert "www.example.org:443 at 1000 addresses" in text
+    assert "more places" not in text
+
+
+def test_grave_findings_are_never_folded() -> None:
+    """Of a warning that thousands share some places are named and the rest counted; of an error, every one."""
+    bad = [file(f"/srv/bad/{n}.pem", chain(left=-DAY, label=f"bad{n}")) for n in range(300)]
+    warned = [file(f"/srv/warned/{n}.pem", chain(left=60 * DAY, label=f"warned{n}")) for n in range(300)]
+    text = plain(
+        table.audit(
+            audit(
+                *(line(where, saying(EXPIRED, where, "it ended")) for where in bad),
+                *(line(where, saying(WILDCARD, where, "it is wide")) for where in warned),
+            ),
+            rules=RULES,
+        ),
+        120,
+    )
+    said = text.split("\nFindings")[1]
+    assert said.count("it ended") == 300
+    assert said.count("it is wide") == 20
+    assert "… and 280 more; --output csv has them all" in said
+
+
+def test_of_thousands_that_are_down_each_cause_is_told() -> None:
+    """A range where nobody is gives a line for each cause with its count, not one for each address."""
+    gaps = tuple(
+        Unseen(f"192.0.{n // 250}.{n % 250}:443", "refused: connection refused" if n % 2 else "timeout: no answer")
+        for n in range(1000)
+    )
+    text = plain(table.audit(audit(unseen=gaps)), 100)
+    assert text.count("refused: connection refused") == 1
+    assert "and 498 more" in text
+    assert len(text.splitlines()) < 20
+    assert "1000 places could not be looked at." in text
+    assert plain(table.audit(audit(unseen=gaps[:150])), 100).count("192.0.") == 150
+
+
+def test_what_thousands_are_held_for_is_counted() -> None:
+    """Of many that a rule matches and does not manage some are named and the rest counted."""
+    held = [line(file(f"/srv/{n}.pem", chain(label=str(n))), unmanaged="two rules match it") for n in range(300)]
+    text = plain(table.audit(audit(*held)), 100)
+    assert text.count("two rules match it") == 20
+    assert "… and 280 more; --output csv" not in text.split("Matched, but not managed")[0]
+    assert "… and 280 more; --output json has them all" in text
+
+
 def test_thousands_of_lines_take_seconds() -> None:
     """The time for a table grows with its lines alone."""
     one = large(2000)
     began = time.process_time()
-    assert plain(table.audit(one)).count("example.com") == 2000
+    assert plain(table.audit(one, GroupBy.EXPIRY)).count("example.com") == 2000
     assert time.process_time() - began < 10
