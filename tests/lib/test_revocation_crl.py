@@ -440,6 +440,7 @@ def test_a_mutated_crl_never_lies(data: st.DataObject, body: bytes) -> None:
     assert _says(bytes(changed)) in {UNKNOWN, _says(body)}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library's, of what is odd
 @settings(max_examples=500, deadline=None)
 @given(st.data(), st.sampled_from(_CRLS))
 def test_what_a_hostile_ca_signs_breaks_nothing(data: st.DataObject, body: bytes) -> None:
@@ -455,6 +456,7 @@ _POINTING = _CA.leaf(
 ).leaf
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library's, of what is odd
 @settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_the_pointers_of_any_certificate_are_read(data: st.DataObject) -> None:
@@ -470,6 +472,7 @@ def test_the_pointers_of_any_certificate_are_read(data: st.DataObject) -> None:
     assert pointers.problem or all(map(is_asked, (*(each.url for each in pointers.crls), *pointers.responders)))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library's, of what is odd
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_file_of_issuers_is_read(data: st.DataObject) -> None:

@@ -266,6 +266,7 @@ def test_a_mutated_answer_never_lies(data: st.DataObject, body: bytes) -> None:
     assert said(_CA, _LEAF, bytes(changed)).state in {UNKNOWN, said(_CA, _LEAF, body).state}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # the library's, of what is odd
 @settings(max_examples=500, deadline=None)
 @given(st.data(), st.sampled_from(_ANSWERS))
 def test_what_a_hostile_responder_signs_breaks_nothing(data: st.DataObject, body: bytes) -> None:
