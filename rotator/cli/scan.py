@@ -111,6 +111,9 @@ def scan(
     processes: Annotated[
         int | None, typer.Option(min=0, max=64, help="Processes that shake hands beside this one [default: as fit].")
     ] = None,
+    both_keys: Annotated[
+        bool, typer.Option("--both-keys", help="Look a second time for an RSA certificate beside an ECDSA one.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Look at ranges of more than 1,024 addresses.")] = False,
 ) -> Ending:
     """Audit certificates, stored and served; needs no config.
@@ -158,6 +161,7 @@ def scan(
         concurrency=concurrency,
         per_address=per_address,
         processes=processes,
+        both_keys=both_keys,
         wide=yes,
     )
     return scan_targets(tuple(targets), looking, wishes, telling, config)
@@ -166,7 +170,7 @@ def scan(
 _OF_TARGETS = frozenset(
     {
         "server_name", "client_certificate", "client_key", "passwords_file", "connect_timeout", "handshake_timeout",
-        "timeout", "concurrency", "per_address", "processes", "yes",
+        "timeout", "concurrency", "per_address", "processes", "both_keys", "yes",
     }
 )  # fmt: skip
 """Options that say how to look at what is named on the command line, and mean nothing without."""

@@ -46,6 +46,7 @@ class Looking:
     concurrency: int
     per_address: int
     processes: int | None
+    both_keys: bool
     wide: bool
 
 
@@ -102,7 +103,7 @@ def _served(targets: Targets, looking: Looking) -> Iterator[Observation | Unseen
     if first is None:
         return  # a scan of files loads nothing of TLS
     from rotator.core.audit import Unseen
-    from rotator.core.served import observation_of
+    from rotator.core.served import observations_of
     from rotator.lib.tls import ClientCertificateUnfit, WorkerEnded, probe
 
     server_name = _server_name(looking.server_name)
@@ -112,7 +113,11 @@ def _served(targets: Targets, looking: Looking) -> Iterator[Observation | Unseen
     except ClientCertificateUnfit as error:
         raise Mistake(str(error)) from error
     try:
-        yield from map(observation_of, sightings)
+        for observation in observations_of(sightings):
+            if observation.endpoint is not None:
+                yield observation
+            elif observation.problem is not None:  # about this machine, which is no fault of what was looked at
+                remark(f"rotator: {observation.problem.message}")
     except WorkerEnded as error:
         yield Unseen("endpoints", str(error), whole=True)
 
@@ -145,6 +150,8 @@ def _limits(targets: Targets, looking: Looking) -> dict[str, Any]:
         "per_address": looking.per_address,
         "processes": processes,
         "client": _client(looking),
+        "every_key": looking.both_keys,
+        "unrouted": True,
     }
 
 

@@ -141,13 +141,16 @@ def place_of(observation: Observation, *, short: bool = False) -> str:
     if endpoint is None:
         system = observation.labels.get("kube_context") or location.system
         return location.address if short else f"{system}:{location.address}"
-    return f"{endpoint} at {observation.address}" if observation.address not in {endpoint.host, ""} else str(endpoint)
+    at = f" at {observation.address}" if observation.address not in {endpoint.host, ""} else ""
+    key = f" ({observation.labels['key']})" if "key" in observation.labels else ""
+    return f"{endpoint}{at}{key}"
 
 
 def lasting_place(observation: Observation) -> str:
     """What a place is called over time and on every machine that looks at it, as `Finding.place` has it."""
     if observation.endpoint is not None:
-        return str(observation.endpoint)
+        key = f" ({observation.labels['key']})" if "key" in observation.labels else ""
+        return f"{observation.endpoint}{key}"
     location = observation.location
     return location.address if location.address.startswith("/") else str(location)
 
