@@ -38,7 +38,7 @@ def line(one: Line) -> Object:
     manage it)."""
     seen = one.observation
     return {
-        "place": str(seen.endpoint) if seen.endpoint else str(seen.location),
+        "place": lasting_place(seen) if seen.endpoint else str(seen.location),
         "id": lasting_place(seen),
         "location": _location(seen.location),
         "kind": "served" if seen.endpoint else "stored",

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from rotator.core.model import Location, Severity
 from rotator.core.served import SYSTEM
-from rotator.report.scans import Found, Gap, Held, Hidden, Place, Scan, hidden, read
+from rotator.report.gaps import Hidden, hidden
+from rotator.report.scans import Found, Gap, Held, Place, Scan, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,9 @@ def _left(places: Sequence[Place], new: Scan, unseen: Hidden) -> Sequence[Place]
         return places if any(unseen.hides(place) for place in places) else ()
     looked = {place.location for place in now}
     others = [place for place in places if place.location not in looked]
-    is_unclear = known_as in unseen.ids or (unseen.whole and len(now) < len(places))
-    return others if is_unclear else ()
+    if unseen.whole and len(now) < len(places):
+        return others
+    return [place for place in others if unseen.hides_address(place)]
 
 
 # ---------------------------------------------------------------- places

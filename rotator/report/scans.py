@@ -6,20 +6,23 @@ its name and its location, and what could not be looked at is a source or a plac
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import TypeVar
 
 from rotator.core.model import Location, Severity
+from rotator.core.served import SYSTEM
 
 _On = TypeVar("_On", "Place", "Found")
 
 _PATH = re.compile(r"(?:[^/:]*:)?(/(?!/).*)", re.DOTALL)
 """A path, with the host that it is on or without."""
+
+_SERVED = re.compile(r"(\S+?)(?: at (\S+))?( \([\w-]+\))?")
+"""An endpoint, with the address that its name led to, and with the kind of key that it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,19 @@ class Place:
     Attributes:
         id: the same over time and on every machine; the addresses of an endpoint share one.
         name: how people say it.
+        address: that was asked; empty for what is stored.
     """
 
     id: str
     name: str
     location: Location
     held: Held
+    address: str = ""
+
+    @property
+    def family(self) -> str:
+        """How people say that a machine has no route to addresses of its kind; empty for what is stored."""
+        return f"{SYSTEM}:{'IPv6' if ':' in self.address else 'IPv4'}" if self.address else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,85 +141,38 @@ def _by_id(many: Iterable[_On]) -> Mapping[str, tuple[_On, ...]]:
     return MappingProxyType({known_as: tuple(each) for known_as, each in found.items()})
 
 
-# ---------------------------------------------------------------- what could not be looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """What the gaps of a scan hide.
-
-    Attributes:
-        whole: a source is among them, and nobody can tell which places were its own.
-        named: the gaps as people say them.
-        ids: of endpoints, files and folders.
-    """
-
-    whole: bool
-    named: frozenset[str]
-    ids: frozenset[str]
-
-    def hides(self, place: Place) -> bool:
-        """Whether nothing can be said of a place that is not there: itself, or what it is part of, was not seen."""
-        names = (place.name, place.location.system, str(place.location), place.location.address)
-        around = (place.id, *_around(place.id))
-        return self.whole or any(name in self.named for name in names) or any(each in self.ids for each in around)
-
-
-def hidden(scan: Scan, before: Scan) -> Hidden:
-    """What the gaps of a scan hide of what an earlier one saw."""
-    gaps = [gap for gap in scan.gaps if gap.whole is None]
-    known = _known(before) if gaps else frozenset()
-    unseen_before = {gap.where for gap in before.gaps}
-    whole = any(gap.whole for gap in scan.gaps) or any(_is_source(gap, known, unseen_before) for gap in gaps)
-    return Hidden(whole, frozenset(gap.where for gap in scan.gaps), frozenset(gap.id for gap in scan.gaps))
-
-
-def _is_source(gap: Gap, known: Container[str], unseen_before: Container[str]) -> bool:
-    """Whether a gap that does not say so may be a source: unless it is a place that the scan before it knows."""
-    if gap.where in known or gap.id in known:
-        return False
-    return "://" in gap.where or ":" not in gap.where or gap.where not in unseen_before
-
-
-def _known(scan: Scan) -> frozenset[str]:
-    """Every name of a place, and of what is around it."""
-    places = [place for many in scan.places.values() for place in many]
-    names = {name for place in places for name in (place.id, place.name, str(place.location), place.location.address)}
-    return frozenset(names.union(*(_around(place.id) for place in places)))
-
-
-def _around(path: str) -> Iterator[str]:
-    """The keystore of an entry (`/srv/a.p12#alias`), and the folders of a file."""
-    if not path.startswith("/"):
-        return
-    if "#" in path:
-        path = path.rpartition("#")[0]
-        yield path
-    while path != "/":
-        path = posixpath.dirname(path)
-        yield path
-
-
 # ---------------------------------------------------------------- the things of a document
 
 
 def _place(one: Mapping[str, object]) -> Place:
     location, told = _location(one), _text(one, "place")
     served = one.get("kind") == "served"
+    address = _address(one, told, location) if served else ""
     certificate = one.get("certificate")
     return Place(
         _text(one, "id") or (told if served else _lasting(location)),
-        _with_address(told, location) if served else told,
+        _with_address(told, address) if served else told,
         location,
         _held(certificate) if isinstance(certificate, Mapping) else Held(),
+        address,
     )
 
 
-def _with_address(endpoint: str, location: Location) -> str:
+def _address(one: Mapping[str, object], endpoint: str, location: Location) -> str:
+    """The address that was asked; a document that is too old to say so has it in the location."""
+    asked = one.get("addresses")
+    if isinstance(asked, list) and asked and isinstance(asked[0], str):
+        return asked[0]
+    at = f"{endpoint}@"
+    return location.address.removeprefix(at) if location.address.startswith(at) else ""
+
+
+def _with_address(told: str, address: str) -> str:
     """`shop.example.com:443 at 192.0.2.1`; the endpoint alone where it is an address itself."""
-    address = location.address.removeprefix(f"{endpoint}@")
+    parts = _SERVED.fullmatch(told)
+    endpoint, key = (parts[1], parts[3] or "") if parts else (told, "")
     host = endpoint.rpartition("//")[2].rpartition("@")[2].rpartition(":")[0].strip("[]")
-    return endpoint if address in {location.address, host} else f"{endpoint} at {address}"
+    return f"{endpoint} at {address}{key}" if address not in {"", host} else told
 
 
 def _found(one: Mapping[str, object], known: Mapping[Location, Place]) -> Found:
@@ -230,8 +193,12 @@ def _found(one: Mapping[str, object], known: Mapping[Location, Place]) -> Found:
 
 def _gap(one: Mapping[str, object]) -> Gap:
     where, whole = _text(one, "where"), one.get("source")
-    path = _PATH.fullmatch(where)
-    known_as = (path[1].rstrip("/") or "/") if path else where.partition(" at ")[0]
+    path, served = _PATH.fullmatch(where), _SERVED.fullmatch(where)
+    known_as = where
+    if path:
+        known_as = path[1].rstrip("/") or "/"
+    elif served:
+        known_as = f"{served[1]}{served[3] or ''}"
     return Gap(where, _text(one, "message"), known_as, whole if isinstance(whole, bool) else None)
 
 

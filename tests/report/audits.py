@@ -60,15 +60,16 @@ def secret(namespace: str, name: str, held: Chain | None = None, **labels: str) 
     return replace(holding(held, Location("prod", f"Secret {namespace}/{name}")), labels=MappingProxyType(told))
 
 
-def served(host: str, shown: Chain | None, address: str = "192.0.2.1", port: int = 443) -> Observation:
-    """An address of an endpoint, as the endpoints source says it."""
+def served(host: str, shown: Chain | None, address: str = "192.0.2.1", port: int = 443, key: str = "") -> Observation:
+    """An address of an endpoint, as the endpoints source says it; the key where both kinds were asked for."""
     endpoint = Endpoint(host, port)
+    labels = {"host": host, "port": str(port), "address": address, "name": str(endpoint)}
     return Observation(
-        Location("tls", f"{endpoint}@{address}"),
+        Location("tls", f"{endpoint}@{address}{f' ({key})' if key else ''}"),
         chain=shown,
         endpoint=endpoint,
         handshake=Handshake("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
-        labels=MappingProxyType({"host": host, "port": str(port), "address": address, "name": str(endpoint)}),
+        labels=MappingProxyType({**labels, "key": key} if key else labels),
     )
 
 

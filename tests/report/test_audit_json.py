@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 
 from rotator.core.audit import Audit, Unseen
 from rotator.report import json, jsonl
-from tests.report.audits import HOSTILE, RULES, audit, empty, hostile, large, ordinary
+from tests.builders import chain
+from tests.report.audits import EXPIRED, HOSTILE, RULES, audit, empty, hostile, large, line, ordinary, saying, served
 
 SCHEMA: dict[str, Any] = standard.loads(
     (Path(__file__).parents[2] / "docs/reference/scan.schema.json").read_text(encoding="utf-8")
@@ -117,6 +118,14 @@ def test_a_finding_names_its_place_as_the_place_does() -> None:
     assert ids["mail.example.com:465"] == "mail.example.com:465"
 
 
+def test_both_keys_of_a_server_have_names_of_their_own() -> None:
+    """Where a server was asked for both kinds of key, place, id and findings say which one it is."""
+    where = served("a.example.com", chain(), key="rsa")
+    said = standard.loads(json.text(json.audit(audit(line(where, saying(EXPIRED, where, "it ended"))))))
+    for each in (*said["places"], *said["findings"]):
+        assert (each["place"], each["id"]) == ("a.example.com:443 (rsa)", "a.example.com:443 (rsa)")
+
+
 def test_a_source_is_told_from_a_place() -> None:
     """Of a source that could not be looked at no place can be said to have gone, so the JSON says which it is."""
     gaps = (Unseen("k8s://prod", "denied", whole=True), Unseen("down.example.com:443", "refused"))
@@ -132,6 +141,6 @@ def test_lines_are_quick() -> None:
     """A place is written in a tenth of the time that a scan of a thousand places a second leaves for it."""
     lines = large(2000).lines
     began = time.process_time()
-    for line in lines:
-        jsonl.told(line)
+    for one in lines:
+        jsonl.told(one)
     assert (time.process_time() - began) / len(lines) < 0.0001

@@ -136,7 +136,7 @@ def test_what_was_not_seen_has_not_gone(where: str, written: Callable[[Audit], d
 def test_another_place_that_was_not_seen_hides_nothing() -> None:
     """A single endpoint that is down says nothing of a file that was deleted: the JSON says that it is no source."""
     before = audit(line(file("/srv/gone.pem", OLD)))
-    for where in ("smtp://mail.example.com:25", "down.example.com:443", "/srv/missing"):
+    for where in ("smtp://mail.example.com:25", "down.example.com:443", "/srv/missing", ""):
         told = between(before, audit(unseen=(Unseen(where, "refused"),)))
         assert ([place.id for place in told.gone], told.unclear) == (["/srv/gone.pem"], ())
 
@@ -220,6 +220,39 @@ def test_a_silent_address_that_moves_is_the_same() -> None:
     assert (told.lost, told.regained) == ((), ())
     more = between(fleet(unseen=("1",)), fleet(unseen=("2", "3")))
     assert (len(more.lost), more.regained) == (1, ())
+
+
+def test_each_kind_of_key_is_a_place_of_its_own() -> None:
+    """Of a server that has two certificates one is renewed and the other is not; what is silent hides both."""
+    both = {kind: chain(left=5 * DAY, label=kind) for kind in ("rsa", "ecdsa")}
+    old = audit(*(line(served("a.example.com", held, key=kind)) for kind, held in both.items()))
+    new = audit(
+        line(served("a.example.com", NEW, "192.0.2.9", key="rsa")),
+        line(served("a.example.com", both["ecdsa"], "192.0.2.9", key="ecdsa")),
+    )
+    told = between(old, new)
+    assert [swap.name for swap in told.renewed] == ["a.example.com:443 at 192.0.2.9 (rsa)"]
+    assert (told.new, told.gone, told.partly) == ((), (), ())
+    for where in ("a.example.com:443", "a.example.com:443 at 192.0.2.7"):
+        assert len(between(old, audit(unseen=(Unseen(where, "refused"),))).unclear) == 2
+    half = between(old, audit(unseen=(Unseen("a.example.com:443 at 192.0.2.1 (rsa)", "alert"),)))
+    assert ([place.id for place in half.unclear], [place.id for place in half.gone]) == (
+        ["a.example.com:443 (rsa)"],
+        ["a.example.com:443 (ecdsa)"],
+    )
+
+
+def test_a_machine_without_ipv6_mends_nothing_there() -> None:
+    """What one machine saw by IPv6 is as it was where another has no route to it."""
+    no_route = Unseen("tls:IPv6", "this machine has no route to IPv6")
+    six, four = served("a.example.com", OLD, "2001:db8::1"), served("a.example.com", NEW)
+    before = audit(line(six, saying(EXPIRED, six, "it ended")), line(four))
+    told = between(before, audit(line(four), unseen=(no_route,)))
+    assert (told.resolved, told.renewed, told.gone) == ((), (), ())
+    alone = audit(line(six, saying(EXPIRED, six, "it ended")), line(served("b.example.com", OLD)))
+    told = between(alone, audit(unseen=(no_route,)))
+    assert [place.id for place in told.unclear] == ["a.example.com:443"]
+    assert [place.id for place in told.gone] == ["b.example.com:443"]
 
 
 def test_what_a_source_hides_is_not_seen_again() -> None:
