@@ -88,6 +88,13 @@ def test_a_broken_kubeconfig_is_one_sentence(tmp_path: Path, text: str, sentence
     assert "\n" not in str(raised.value)
 
 
+def test_a_context_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    """A mistyped context is answered with the names that there are."""
+    place = kubeconfig_for("https://127.0.0.1:1", tmp_path)
+    with pytest.raises(KubeError, match=r"has no context 'porduction'; it has \w"):
+        connect(Access(str(place), "porduction"), Pace(lambda seconds: None, time.monotonic)).get(KUBE_SYSTEM, Bare)
+
+
 def test_a_missing_kubeconfig_is_one_sentence(tmp_path: Path) -> None:
     """A kubeconfig that is not there is named."""
     with pytest.raises(KubeError, match=r"the kubeconfig .*/nowhere cannot be used"):

@@ -241,11 +241,27 @@ def _load(access: Access) -> _Loaded:
             namespace = _context_namespace(config, access)
         pool = client.ApiClient(configuration).rest_client.pool_manager
     except Exception as error:  # whatever YAML, TLS and exec plug-ins raise
-        place = f"kubeconfig {access.kubeconfig}" if access.kubeconfig else "Kubernetes credentials"
-        raise KubeError(
-            f"the {place} cannot be used: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from error
+        raise KubeError(_unusable(access, error)) from error
     return _Loaded(configuration, pool, namespace or "default")
+
+
+def _unusable(access: Access, error: Exception) -> str:
+    """Why there is no cluster to talk to, in words; a context that does not exist is told with those that do."""
+    from kubernetes import config
+
+    if access.context:
+        try:
+            contexts, _ = config.list_kube_config_contexts(config_file=access.kubeconfig or None)  # type: ignore[no-untyped-call]  # theirs
+        except Exception:  # noqa: BLE001 - the error at hand says more than another one about the same file
+            contexts = []
+        names = sorted(str(each["name"]) for each in contexts)
+        if names and access.context not in names:
+            return f"the kubeconfig has no context {access.context!r}; it has {', '.join(names)}"
+    place = f"kubeconfig {access.kubeconfig}" if access.kubeconfig else "Kubernetes credentials"
+    said = str(error).splitlines()[0].strip("'") if str(error) else repr(error)
+    if "No configuration found" in said and not access.kubeconfig:
+        return "there is no kubeconfig here; name one by KUBECONFIG, or run in a pod"
+    return f"the {place} cannot be used: {said}"
 
 
 def _in_cluster(access: Access) -> bool:

@@ -6,8 +6,11 @@ them, sightings go out through the second.
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -40,6 +43,14 @@ def _asked_for(questions: Connection) -> Iterator[Endpoint]:
             yield Endpoint(*parts)
 
 
+def _end_with(answers: Connection) -> None:
+    """End when the process that reads the answers has gone, however it went: a SIGKILL says nothing to anybody."""
+    poll = select.poll()
+    poll.register(answers.fileno(), 0)  # an error on the pipe is told unasked
+    poll.poll()
+    os._exit(0)
+
+
 def _told(error: BaseException) -> str:
     """The error itself, out of the groups that tasks put it into."""
     while isinstance(error, BaseExceptionGroup):
@@ -50,8 +61,10 @@ def _told(error: BaseException) -> str:
 if __name__ == "__main__":
     # An interrupt from the terminal reaches the whole group; the process that started this one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    questions, answers = (Connection(int(number)) for number in sys.argv[1:3])
+    threading.Thread(target=_end_with, args=(answers,), daemon=True).start()
     try:
-        work(Connection(int(sys.argv[1])), Connection(int(sys.argv[2])))
+        work(questions, answers)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # that process has ended, or wants no more: nobody is left to tell
     except Exception as error:  # noqa: BLE001 - said by the process that waits for the answers
