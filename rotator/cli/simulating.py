@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _CERTIFICATES = 1000
 _MOST_CERTIFICATES = 10_000_000
 _MOST_DAYS = 3650
-_OUTAGE = re.compile(r"^(?P<length>[^@]+)@day(?P<day>\d+)$")
+_LONGEST = 36500 * DAY
+_OUTAGE = re.compile(r"^(?P<length>[^@]+)@day(?P<day>\d{1,9})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Fleets:
         """
         _check(wishes)
         policy = _policy(PolicySettings(mode=Mode.ROTATE, check_every=HOUR), wishes)
-        lead = duration(wishes.renew_before, "--renew-before") if wishes.renew_before else None
+        lead = _length(wishes.renew_before, "--renew-before") if wishes.renew_before else None
         number = _CERTIFICATES if wishes.certificates is None else wishes.certificates
         words = wishes.lifetimes or ("47d",)
         groups = [[word] for word in words] if wishes.compare else [list(words)]
@@ -90,13 +91,13 @@ class Fleets:
             ConfigError: the config has mistakes.
         """
         _check(wishes)
-        asked: list[timedelta | None] = [duration(word, "--lifetime") for word in wishes.lifetimes]
+        asked: list[timedelta | None] = [_length(word, "--lifetime") for word in wishes.lifetimes]
         asked = asked or [None]
         if len(asked) > 1 and not wishes.compare:
             raise Mistake("with --config one --lifetime says how long all live from now on; several need --compare")
         inventory, policy = _look(config)
         policy = _policy(replace(policy, mode=Mode.ROTATE), wishes)
-        lead = duration(wishes.renew_before, "--renew-before") if wishes.renew_before else None
+        lead = _length(wishes.renew_before, "--renew-before") if wishes.renew_before else None
         facts = [_with_lead(one, lead) for one in inventory.facts]
         with _sentences():
             fleets = tuple(_found(facts, policy, inventory, wishes, lifetime) for lifetime in asked)
@@ -131,7 +132,7 @@ def run(fleets: Fleets, wishes: Wishes) -> tuple[Simulation, ...]:
 def _shares(words: Sequence[str], number: int, lead: timedelta | None) -> list[Share]:
     """`47d:80%`, `6d:20%`; those without a share have equal parts of what is left."""
     parts = [word.partition(":") for word in words]
-    lifetimes = [duration(text, "--lifetime") for text, _, _ in parts]
+    lifetimes = [_length(text, "--lifetime") for text, _, _ in parts]
     said = [_share(share, "--lifetime") if colon else None for _, colon, share in parts]
     left, open_ones = 1 - sum(share for share in said if share is not None), said.count(None)
     if left < -1e-9 or (left > 1e-9 and not open_ones):
@@ -187,7 +188,7 @@ def _found(
 
 
 def _policy(policy: PolicySettings, wishes: Wishes) -> PolicySettings:
-    every = duration(wishes.check_every, "--check-every") if wishes.check_every else policy.check_every
+    every = _length(wishes.check_every, "--check-every") if wishes.check_every else policy.check_every
     return replace(policy, check_every=every, an_hour=wishes.an_hour or policy.an_hour)
 
 
@@ -209,12 +210,27 @@ def _weekly(policy: PolicySettings, limits: CaLimits | None, fleet: Fleet) -> Po
     return replace(policy, exact_set_week={**tokens, **policy.exact_set_week})
 
 
+def _length(text: str, option: str) -> timedelta:
+    """A length of time that a certificate could live.
+
+    Raises:
+        Mistake: it is none, or of more than a lifetime of people.
+    """
+    found = duration(text, option)
+    if found > _LONGEST:
+        raise Mistake(f"{option} {text!r} is too long; up to {_LONGEST // DAY:,} days can be simulated")
+    return found
+
+
 def _outage(word: str) -> Outage:
     matched = _OUTAGE.match(word)
     if matched is None or matched["day"] == "0":
         raise Mistake(f"--outage {word!r} is no outage; write how long and when, like 12h@day30 (the first day is 1)")
-    begins = microseconds((int(matched["day"]) - 1) * DAY)
-    return Outage(begins, begins + microseconds(duration(matched["length"], "--outage")))
+    day = int(matched["day"])
+    if day > _MOST_DAYS:
+        raise Mistake(f"--outage {word!r} is after the last day that can be simulated, {_MOST_DAYS:,}")
+    begins = microseconds((day - 1) * DAY)
+    return Outage(begins, begins + microseconds(_length(matched["length"], "--outage")))
 
 
 def _share(text: str, option: str) -> float:

@@ -13,7 +13,7 @@ from rotator.core.simulate import Hit, Limit, Living, Simulation, Spread
 from rotator.core.toil import MINUTES_PER_ROTATION
 from rotator.report.grid import grid, headed, unseen
 from rotator.report.objects import Object
-from rotator.report.words import count, span
+from rotator.report.words import span
 
 WORKING_WEEK = 40
 """Hours of one person's week, to which hand work is compared."""
@@ -65,12 +65,16 @@ def lifetimes(one: Simulation) -> str:
 def lived(one: Simulation) -> str:
     """`1,000 certificates of 47 d`, with the number of each where there are several."""
     if len(one.living) == 1:
-        return f"{one.certificates:,} certificates of {lifetimes(one)}"
+        return f"{_count(one.certificates, 'certificate')} of {lifetimes(one)}"
     parts = ", ".join(f"{part.certificates:,} of {span(part.lifetime)}" for part in _shown(one.living))
     return f"{one.certificates:,} certificates ({parts})"
 
 
 _MOST_PARTS = 6
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(living: Sequence[Living]) -> Sequence[Living]:
@@ -128,7 +132,7 @@ def _failures(one: Simulation) -> Iterator[RenderableType]:
         yield from _hits("Refused by the CA", one.refused, "")
     others = one.failed - sum(hit.times for hit in one.refused.values())
     if others:
-        yield headed("Failed at the issuer", Text(count(others, "order")))
+        yield headed("Failed at the issuer", Text(_count(others, "order")))
 
 
 def _late(one: Simulation) -> RenderableType:
@@ -138,7 +142,7 @@ def _late(one: Simulation) -> RenderableType:
         Text(f"on average {_length(late.mean)}"),
     ]
     if late.emergencies:
-        lines.append(Text(f"{count(late.emergencies, 'order')} past the emergency line, for which a person is paged"))
+        lines.append(Text(f"{_count(late.emergencies, 'order')} past the emergency line, for which a person is paged"))
     if late.ended:
         one_ended, many_ended = (
             "a certificate ended before its",
@@ -149,7 +153,7 @@ def _late(one: Simulation) -> RenderableType:
     else:
         lines.append(Text("no certificate ended", "green"))
     if late.waiting:
-        lines.append(Text(f"{count(late.waiting, 'certificate')} still due when the time was over", "yellow"))
+        lines.append(Text(f"{_count(late.waiting, 'certificate')} still due when the time was over", "yellow"))
     return Group(*lines)
 
 

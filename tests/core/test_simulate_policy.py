@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from rotator.core.lead import DueRule, PolicySettings, due_at
 from rotator.core.model import Facts, MaintenanceWindow
+from rotator.core.simulate.ca import Bucket, CaLimits, LimitedCa
 from rotator.core.simulate.fleet import Fleet, Share, found, microseconds, steady
 from rotator.core.simulate.issuer import ModelIssuer, Outage
 from rotator.core.simulate.run import Look, Run
@@ -19,8 +21,8 @@ from tests import builders
 from tests.builders import DAY, HOUR, MINUTE, NOW, SECOND
 from tests.core.stepped import Stepped, World
 
-MINE = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-LOOKS = 90
+MINE = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+LOOKS = 70
 
 RULES: tuple[DueRule, ...] = ("lifetime", "fixed")
 
@@ -42,16 +44,35 @@ def policies(draw: st.DrawFn) -> PolicySettings:
     )
 
 
-@st.composite
-def issuers(draw: st.DrawFn) -> tuple[float, int, tuple[Outage, ...]]:
-    begins = draw(st.timedeltas(timedelta(0), 3 * DAY))
-    lasts = draw(st.sampled_from([10 * MINUTE, 3 * HOUR, DAY]))
-    outage = Outage(microseconds(begins), microseconds(begins + lasts))
-    return (
-        draw(st.sampled_from([0.0, 0.05, 0.3, 0.8])),
-        draw(st.integers(0, 9)),
-        draw(st.sampled_from([(), (outage,)])),
-    )
+@dataclass(frozen=True)
+class Model:
+    """An issuer that is made anew for each of the two worlds."""
+
+    failures: float = 0.0
+    seed: int = 0
+    outages: tuple[Outage, ...] = ()
+    limits: CaLimits | None = None
+    moving: bool = False
+
+    def issuer(self, fleet: Fleet) -> ModelIssuer:
+        ca = LimitedCa(self.limits, fleet, moving=self.moving) if self.limits else None
+        return ModelIssuer(self.failures, self.seed, self.outages, ca)
+
+
+outages = st.builds(
+    lambda begins, lasts: Outage(microseconds(begins), microseconds(begins + lasts)),
+    st.timedeltas(timedelta(0), 3 * DAY),
+    st.sampled_from([10 * MINUTE, 3 * HOUR, DAY]),
+)
+buckets = st.none() | st.builds(Bucket, st.integers(1, 3), st.sampled_from([HOUR, 7 * DAY]))
+models = st.builds(
+    Model,
+    failures=st.sampled_from([0.0, 0.05, 0.3, 0.8]),
+    seed=st.integers(0, 9),
+    outages=st.lists(outages, max_size=1).map(tuple),
+    limits=st.none() | st.builds(CaLimits, buckets, buckets, buckets, buckets),
+    moving=st.booleans(),
+)
 
 
 @st.composite
@@ -113,27 +134,23 @@ def named(looks: Iterable[Look], fleet: Fleet, policy: PolicySettings) -> Iterat
         yield from (Stepped(at=at + number * every) for number in range(1, look.idle + 1))
 
 
-def held_to_the_policy(fleet: Fleet, policy: PolicySettings, model: tuple[float, int, tuple[Outage, ...]]) -> None:
-    simulated = named(Run(fleet, policy, ModelIssuer(*model)).looks(3650 * DAY), fleet, policy)
-    stepped = islice(World(fleet, policy, ModelIssuer(*model)).looks(), LOOKS)
+def held_to_the_policy(fleet: Fleet, policy: PolicySettings, model: Model) -> None:
+    simulated = named(Run(fleet, policy, model.issuer(fleet)).looks(3650 * DAY), fleet, policy)
+    stepped = islice(World(fleet, policy, model.issuer(fleet)).looks(), LOOKS)
     for number, (real, ours) in enumerate(zip(stepped, simulated, strict=False)):
         assert ours == real, f"look {number}"
 
 
 @MINE
-@given(given_fleets(), issuers())
-def test_a_given_fleet_does_what_the_policy_says(
-    fleet: tuple[Fleet, PolicySettings], model: tuple[float, int, tuple[Outage, ...]]
-) -> None:
+@given(given_fleets(), models)
+def test_a_given_fleet_does_what_the_policy_says(fleet: tuple[Fleet, PolicySettings], model: Model) -> None:
     """Looks, orders, failures, emergencies and holds of a steady fleet are those of the stepped policy."""
     held_to_the_policy(*fleet, model)
 
 
 @MINE
-@given(found_fleets(), issuers())
-def test_a_found_fleet_does_what_the_policy_says(
-    fleet: tuple[Fleet, PolicySettings], model: tuple[float, int, tuple[Outage, ...]]
-) -> None:
+@given(found_fleets(), models)
+def test_a_found_fleet_does_what_the_policy_says(fleet: tuple[Fleet, PolicySettings], model: Model) -> None:
     """So are those of a found one: any age, two issuers, windows, shared names, other lifetimes from now on."""
     held_to_the_policy(*fleet, model)
 
@@ -146,7 +163,7 @@ def test_a_failed_order_gives_back_the_weeks_token() -> None:
         for name in "ab"
     ]
     away = Outage(0, microseconds(10 * MINUTE))
-    held_to_the_policy(found(facts, policy, start=NOW, lifetime=None), policy, (0.0, 0, (away,)))
+    held_to_the_policy(found(facts, policy, start=NOW, lifetime=None), policy, Model(outages=(away,)))
 
 
 @pytest.mark.parametrize("after", [timedelta(0), SECOND, 29 * SECOND, 30 * SECOND, 31 * SECOND])
@@ -157,4 +174,4 @@ def test_what_falls_due_shortly_after_a_look_waits_for_the_next(after: timedelta
     moved = builders.chain(lives=90 * DAY, left=40 * DAY - (due_at(chain, spec, policy) - NOW) + 5 * HOUR + after)
     assert due_at(moved, spec, policy) == NOW + 5 * HOUR + after
     fleet = found([builders.facts(spec, chain=moved)], policy, start=NOW, lifetime=None)
-    held_to_the_policy(fleet, policy, (0.0, 0, ()))
+    held_to_the_policy(fleet, policy, Model())

@@ -38,6 +38,7 @@ class Queue:
         self._urgent: set[int] = set()
         self._turns: list[Turn] = []
         self._lines: list[tuple[int, int]] = []
+        self._aside_until: list[tuple[int, int]] = []
 
     def __bool__(self) -> bool:
         return bool(self.members)
@@ -82,15 +83,30 @@ class Queue:
     def put_aside(self, one: int, until: int) -> None:
         """It has no turn until a moment, or until its emergency line."""
         self.aside[one] = until
+        heappush(self._aside_until, (until, one))
+
+    def first_aside(self) -> int | None:
+        """When the first of those that were put aside has turns again; None where there is none."""
+        while self._aside_until:
+            until, one = self._aside_until[0]
+            if self.aside.get(one) == until:
+                return until
+            heappop(self._aside_until)
+        return None
 
     def take_back(self, one: int) -> None:
         """It has turns again."""
         self.aside.pop(one, None)
         heappush(self._turns, self.turn(one))
 
-    def take_back_until(self, now: int | None) -> None:
-        """So do all whose moment has come; all, where no moment is given."""
-        for one in [one for one, until in self.aside.items() if now is None or until <= now]:
+    def take_back_until(self, now: int) -> None:
+        """So do all whose moment has come."""
+        while (until := self.first_aside()) is not None and until <= now:
+            self.take_back(heappop(self._aside_until)[1])
+
+    def take_back_all(self) -> None:
+        """So do all, whatever their moment."""
+        for one in list(self.aside):
             self.take_back(one)
 
     def head(self) -> Turn | None:

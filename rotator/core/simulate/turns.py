@@ -100,7 +100,7 @@ class Turns:
         for one in sorted(failed):
             self.rows[issuer].fail(one, now)
             self.week.take_back(issuer, one)
-            self.queues[issuer].take_back_until(None)  # others of the same names may have been held by this order
+            self.queues[issuer].take_back_all()  # others of the same names may have been held by this order
 
     def held(self, joined: Iterable[int], answer: Answer) -> Iterator[tuple[int, Limit]]:
         """What holds those that have no turn at the look just taken, where that may have changed since the last one.
@@ -134,7 +134,7 @@ class Turns:
         if not row.open:
             queue.take_back_until(look.now)
             return
-        queue.take_back_until(None)
+        queue.take_back_all()
         shut = min(self._patience[life] for life in queue.lives)
         if look.now < row.last + shut:
             look.answer.wakes.append(row.last + shut)
@@ -214,6 +214,9 @@ class Turns:
             return []
         if not queue.aside and issuer not in look.issuer_full:
             return [self.hour.over(look.now)]
+        first = queue.first_aside()
+        if look.full is None and issuer not in look.issuer_full and first is not None:
+            return [first]
         return [self._held_until(issuer, one, queue, look) for one in queue.members]
 
     def _held_until(self, issuer: int, one: int, queue: Queue, look: _Look) -> int:
