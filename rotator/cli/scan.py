@@ -11,6 +11,7 @@ import typer
 
 from rotator.cli.ending import Ending, Mistake
 from rotator.cli.options import CONFIG_VARIABLE, DEFAULT_CONFIG
+from rotator.report.grouping import GroupBy
 
 
 class FailOn(StrEnum):
@@ -34,16 +35,6 @@ class ScanOutput(StrEnum):
     JUNIT = "junit"
     PROMETHEUS = "prometheus"
     HTML = "html"
-
-
-class GroupBy(StrEnum):
-    """What a table's lines are grouped by."""
-
-    SERVICE = "service"
-    OWNER = "owner"
-    ISSUER = "issuer"
-    EXPIRY = "expiry"
-    FINDING = "finding"
 
 
 def scan(

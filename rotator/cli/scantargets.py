@@ -93,7 +93,7 @@ class Targets:
             try:
                 yield from self._sort(word)
             except Mistake as mistake:
-                self.unseen.append(Unseen(f"{name}:{number}", refused(word, mistake)))
+                self.unseen.append(Unseen(f"{name}:{number}", refused(word, mistake), whole=True))
 
     def _sort(self, word: str) -> Iterator[Endpoint]:
         """The endpoints of a word; or none, and it is put where it is looked for.

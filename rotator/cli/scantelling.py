@@ -13,9 +13,10 @@ from rotator.cli.screen import Lines, flush, plain_stdout, remark, show_table, w
 
 if TYPE_CHECKING:
     from rotator.audit.auditor import Auditor
-    from rotator.cli.scan import FailOn, GroupBy, ScanOutput
+    from rotator.cli.scan import FailOn, ScanOutput
     from rotator.core.audit import Audit, Line, Summary, Unseen
     from rotator.core.rules.judgement import Judgement
+    from rotator.report.grouping import GroupBy
 
 _ACCEPTED_FOR = timedelta(days=90)
 
