@@ -240,4 +240,4 @@ def test_rollback_that_is_not_served_says_so(fleet: Fleet) -> None:
             rotated_twice(wiring)
             answer = ask(wiring, "rollback", certificate="shop")
     assert answer.startswith(f"{NOT_DONE}shop: the certificate that ends ")
-    assert answer.endswith(f"was put back, but 127.0.0.1:{port} (shop.example.com) does not serve it")
+    assert answer.endswith(f"was put back, but shop.example.com@127.0.0.1:{port} does not serve it")

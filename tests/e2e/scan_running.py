@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,14 @@ def audit(*words: str | Path, before: Sequence[str] = (), **more: str) -> Ended:
     return scan(*words, "--output", "json", before=before, stdin="", **more)
 
 
-def most_memory() -> int:
-    """The most that any process run so far by this one had in memory, in MiB."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+_WEIGHED = """\
+import pathlib, resource, subprocess, sys
+ended = subprocess.run(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(ended.returncode)
+"""
+
+
+def weighed(told: Path) -> tuple[str, ...]:
+    """The beginning of a command that has the most memory of what it runs, in KiB, written to a file."""
+    return (sys.executable, "-c", _WEIGHED, str(told))

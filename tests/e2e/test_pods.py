@@ -81,7 +81,7 @@ class Shop:
     @property
     def places(self) -> list[str]:
         """Each pod's address and port, with the name that it is asked for."""
-        return [f"{nginx.servers[0].address}:{PORT} ({NAME})" for nginx in self.pods]
+        return [f"{NAME}@{nginx.servers[0].address}:{PORT}" for nginx in self.pods]
 
 
 @contextmanager
