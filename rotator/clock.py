@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from rotator.ports import Clock
+from rotator.lib.clock import Clock
 
 
 def system_clock() -> Clock:

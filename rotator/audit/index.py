@@ -10,11 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain as chained
 from typing import Any
 
-from rotator.core.model import Endpoint, Location, Observation
+from rotator.core.audit import lasting_place, place_of, service_of
+from rotator.core.model import Certificate, Endpoint, Location, Observation
 from rotator.core.rules.fleet import (
     DUPLICATE_SERIAL,
     KEY_REUSED,
@@ -25,11 +27,11 @@ from rotator.core.rules.fleet import (
     Shared,
     duplicate_serial,
     key_reused,
-    member_of,
     replicas_differ,
     served_older,
     served_otherwise,
 )
+from rotator.core.trust import plain_name
 
 _AT_ONCE = 500
 _CACHE_KIB = 8192
@@ -107,12 +109,12 @@ class Index:
 
     def add(self, observation: Observation) -> None:
         """Keep of an observation what comparing it with others needs; nothing where it has no certificate."""
-        member = member_of(observation)
-        if member is None:
+        if observation.chain is None:
             return
-        self._waiting.append(_row(member))
+        leaf = observation.chain.leaf
+        self._waiting.append(_row(observation, leaf))
         for front in observation.fronts:
-            self.expect(front, member.fingerprint, member.place, member.not_after)
+            self.expect(front, leaf.fingerprint, place_of(observation), leaf.not_after)
         if len(self._waiting) >= _AT_ONCE:
             self._write()
 
@@ -176,21 +178,40 @@ class Index:
             yield Shared(_member(row), total - counts.get(row["kind"], 0), example)
 
 
-def _row(member: Member) -> tuple[object, ...]:
-    texts = {"system": member.location.system, "address": member.location.address}
+def _row(observation: Observation, leaf: Certificate) -> tuple[object, ...]:
+    endpoint, location = observation.endpoint, observation.location
     return (
-        *(_kept(name, texts.get(name) or getattr(member, name, "")) for name in _COLUMNS),
-        _digest(f"{member.issuer}\0{member.serial}"),
-        _digest(member.names),
+        _bytes(location.system),
+        _bytes(location.address),
+        _bytes(place_of(observation)),
+        _bytes(lasting_place(observation)),
+        _bytes(service_of(observation)),
+        str(endpoint) if endpoint else "",
+        f"{endpoint.starttls} {endpoint.server_name or endpoint.host} {endpoint.port}" if endpoint else "",
+        observation.key is not None,
+        *_of_leaf(leaf),
     )
 
 
-def _kept(column: str, value: object) -> object:
-    if isinstance(value, datetime):
-        return int(value.timestamp())
-    if not isinstance(value, str):
-        return value
-    return _bytes(value) if column in _BLOBS else value.encode("utf-8", "backslashreplace").decode()
+@lru_cache(maxsize=4096)
+def _of_leaf(leaf: Certificate) -> tuple[object, ...]:
+    """The columns from `fingerprint` on; the same wherever the certificate is."""
+    names = [plain_name(name) for name in leaf.names]
+    every = " ".join(sorted(names))
+    serial = f"{leaf.serial:x}"
+    return (
+        leaf.fingerprint,
+        leaf.spki,
+        *(_plain(text) for text in (leaf.issuer, serial, every, names[0] if names else "", leaf.key_algorithm)),
+        int(leaf.not_before.timestamp()),
+        int(leaf.not_after.timestamp()),
+        _digest(f"{leaf.issuer}\0{serial}"),
+        _digest(every),
+    )
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _member(row: sqlite3.Row) -> Member:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 
@@ -43,5 +44,10 @@ def _issued(issuer: Certificate, certificate: Certificate) -> bool:
 
 def issuer_name(certificate: Certificate) -> str:
     """The issuer's common name, or the whole name where it has none."""
-    common = _COMMON_NAME.search(certificate.issuer)
-    return _ESCAPED.sub(r"\1", common[1]) if common else certificate.issuer
+    return _common_name(certificate.issuer)
+
+
+@lru_cache(maxsize=4096)
+def _common_name(name: str) -> str:
+    common = _COMMON_NAME.search(name)
+    return _ESCAPED.sub(r"\1", common[1]) if common else name

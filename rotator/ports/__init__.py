@@ -7,10 +7,10 @@ A plugin is one class in one module. Its `Settings` are what the operator writes
 from __future__ import annotations
 
 from rotator.core.model import FleetHistory
+from rotator.lib.clock import Clock
 from rotator.ports.plugins import (
     Alerter,
     Anchors,
-    Clock,
     Issuer,
     Keep,
     Preflight,

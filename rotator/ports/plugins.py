@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
 from rotator.core.model import (
@@ -22,22 +21,8 @@ from rotator.core.model import (
     Suggestion,
     TargetSpec,
 )
+from rotator.lib.clock import Clock
 from rotator.settings import PluginSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The only way to learn or spend time.
-
-    Attributes:
-        now: the moment, aware, in UTC.
-        monotonic: seconds that never jump, for limits.
-        wait: returns after that many seconds; a rotation that has begun is finished, so a stop does not cut it short.
-    """
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    wait: Callable[[float], None]
 
 
 class Prober(Protocol):

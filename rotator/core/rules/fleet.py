@@ -9,11 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from rotator.core.audit import lasting_place, place_of, service_of
-from rotator.core.model import Endpoint, Location, Observation, Severity
+from rotator.core.model import Location, Severity
 from rotator.core.pem import moment
 from rotator.core.rules.rule import Rule, Said
-from rotator.core.trust import plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +45,6 @@ class Member:
     algorithm: str
     not_before: datetime
     not_after: datetime
-
-
-def member_of(observation: Observation) -> Member | None:
-    """None where there is no certificate to compare."""
-    chain = observation.chain
-    if chain is None:
-        return None
-    leaf = chain.leaf
-    return Member(
-        location=observation.location,
-        place=place_of(observation),
-        lasting=lasting_place(observation),
-        service=service_of(observation),
-        endpoint=str(observation.endpoint) if observation.endpoint else "",
-        asked=_asked(observation.endpoint) if observation.endpoint else "",
-        keyed=observation.key is not None,
-        fingerprint=leaf.fingerprint,
-        spki=leaf.spki,
-        issuer=leaf.issuer,
-        serial=f"{leaf.serial:x}",
-        names=" ".join(sorted(plain_name(name) for name in leaf.names)),
-        first=plain_name(leaf.names[0]) if leaf.names else "",
-        algorithm=leaf.key_algorithm,
-        not_before=leaf.not_before,
-        not_after=leaf.not_after,
-    )
-
-
-def _asked(endpoint: Endpoint) -> str:
-    return f"{endpoint.starttls} {endpoint.server_name or endpoint.host} {endpoint.port}"
 
 
 @dataclass(frozen=True, slots=True)
