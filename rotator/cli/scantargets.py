@@ -6,6 +6,7 @@ Endpoints may be millions, so they are read as they are looked at; what else is 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ PLUGIN_SCHEMES: Mapping[str, str] = {"k8s": "kubernetes", "vault": "vault", "acm
 """What stands before `://` where a source is meant that is no endpoint, and the kind of that source."""
 
 _GLOB = "*?"
+_HOST_AND_PORT = re.compile(r"^[A-Za-z0-9._-]+:\d{1,5}$")
 _SUFFIXES = (".pem", ".crt", ".cer", ".der", ".p12", ".pfx", ".p7b", ".jks", ".key")
 """Endings that no host has, so that a mistyped file is not looked up in the DNS."""
 
@@ -98,9 +100,11 @@ class Targets:
     def _sort(self, word: str) -> Iterator[Endpoint]:
         """The endpoints of a word; or none, and it is put where it is looked for.
 
-        What exists as a path is one, and a person is told where it could be a host as well; of the rest, what begins
-        like a path or has a glob is one.
+        `host:port` is an endpoint, without a look at the disk: of these there may be millions. What exists as a path is
+        one, and a person is told where it could be a host as well; of the rest, what begins like a path or has a glob.
         """
+        if _HOST_AND_PORT.match(word):
+            return self._expanded(word)
         if not word.strip():
             raise Mistake("a target is empty; is a variable not set?")
         scheme, found, _ = word.partition("://")
@@ -134,7 +138,7 @@ class Targets:
         from rotator.lib.endpoint import count, expand
 
         try:
-            addresses = count(word)
+            addresses = count(word) if "/" in word else 1
             if addresses > WIDE and not self.wide:
                 raise Mistake(f"{word} has {addresses} addresses; say --yes to look at more than {WIDE} of a range")
             return expand(word)
