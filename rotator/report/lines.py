@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from rotator.core.audit import Line
-from rotator.core.model import Finding
+from rotator.core.model import Finding, Use
 from rotator.core.served import SYSTEM
 from rotator.report.words import day, kind_of, left
 
@@ -26,10 +26,12 @@ def team(line: Line) -> str:
 
 
 def names(line: Line) -> str:
-    """The first name of its certificate and how many more there are."""
+    """The first name of its certificate and how many more there are; of a trust store how many it has."""
     chain = line.observation.chain
     if chain is None:
         return "no certificate"
+    if line.observation.use is Use.TRUST and len(chain.certificates) > 1:
+        return f"({len(chain.certificates)} trusted CAs)"
     first = chain.names[0] if chain.names else chain.leaf.subject or "(no name)"
     return f"{first} +{len(chain.names) - 1}" if len(chain.names) > 1 else first
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from rotator.core.audit import Audit, Line, Unseen
-from rotator.core.model import Severity
+from rotator.core.model import Chain, Location, Observation, Severity, Use
 from rotator.report import audit_table as table
 from rotator.report.grouping import GroupBy
-from tests.builders import DAY, HOUR, chain
+from tests.builders import DAY, HOUR, NOW, certificate, chain
 from tests.report.audits import (
     EXPIRED,
     RULES,
@@ -208,3 +208,12 @@ def test_thousands_of_lines_take_seconds() -> None:
     began = time.process_time()
     assert plain(table.audit(one, GroupBy.EXPIRY)).count("example.com") == 2000
     assert time.process_time() - began < 10
+
+
+def test_a_trust_store_is_called_by_how_many_it_trusts() -> None:
+    """The first of a hundred CAs says nothing of the other ninety-nine."""
+    bundle = Chain((certificate("Root", is_ca=True), certificate("Other Root", is_ca=True)))
+    one = Observation(Location("host", "/etc/ssl/ca.pem"), chain=bundle, use=Use.TRUST)
+    said = plain(table.audit(Audit(NOW, (Line(one),))))
+
+    assert "(2 trusted CAs)" in said
