@@ -89,6 +89,10 @@ class Daemon:
             # The scheduler waits for its jobs while it holds its lock; a job that schedules would wait for that lock.
             self._stop.set()
         self._wiring.executor.close()  # first, so that a look that still runs begins nothing
+        # A round that the scheduler is in the middle of stumbles over its own end: none begins once it pauses, and
+        # its list of jobs can be had when the one in hand is over.
+        self._scheduler.pause()
+        self._scheduler.get_jobs()
         self._scheduler.shutdown(wait=True)
         self._tell()
 
