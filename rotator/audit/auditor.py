@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -112,14 +112,13 @@ class Auditor:
         if observation.endpoint is not None:
             self._index.expect(observation.endpoint, current.fingerprint, place, current.not_after)
 
-    def compared(self) -> list[tuple[Finding, Excused | None]]:
-        """What only comparing all places tells; no more lines after that."""
-        found = []
+    def compared(self) -> Iterator[tuple[Finding, Excused | None]]:
+        """What only comparing all places tells, one by one, for it may be a word about each of a million; no more lines
+        after that."""
         for one in self._index.compared(self.now):
             if self.judgement.asks(one.rule):
                 finding = self.judgement.finding(one.rule, one.said, one.member.location, one.member.lasting)
-                found.append((finding, self.judgement.excuse(finding, self.now.date())))
-        return found
+                yield finding, self.judgement.excuse(finding, self.now.date())
 
     # ------------------------------------------------------------ one chain
 
@@ -127,8 +126,9 @@ class Auditor:
         chain = observation.chain
         assert chain is not None
         around = (chain.certificates, observation.anchors, observation.beside)
-        key = (observation.use, asked.revocation, *(tuple(c.fingerprint for c in group) for group in around))
-        if key not in self._chains or asked.caa:
+        told = (asked.revocation, *asked.caa.items())
+        key = (observation.use, told, *(tuple(c.fingerprint for c in group) for group in around))
+        if key not in self._chains:
             self._chains[key] = tuple(chain_says(self._facts(observation, chain, asked)))
             if len(self._chains) > _CHAINS_KEPT:
                 self._chains.popitem(last=False)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.audit.auditor import Auditor, Trusted
+from rotator.audit.auditor import Asked, Auditor, Trusted
 from rotator.core.audit import Line
-from rotator.core.model import Chain, Endpoint, Location, Observation, Severity, Use
+from rotator.core.model import Caa, Chain, Endpoint, Location, Observation, Severity, Use
 from rotator.core.rules.judgement import Exemption, Judgement
 from tests.builders import DAY, NOW, PLACE
 from tests.pki import Authority
@@ -61,6 +61,14 @@ def test_the_same_chain_is_judged_by_what_lies_beside_it() -> None:
         assert rules(auditor.line(Observation(PLACE, chain=private))) == ["RT010"]
         beside = Observation(Location("host", "/b"), chain=private, anchors=(STRANGER.certificate,))
         assert rules(auditor.line(beside)) == []
+
+
+def test_the_same_chain_is_judged_by_what_was_asked_about_it() -> None:
+    """An answer about a name counts where it was given, and does not stay with the certificate for ever."""
+    failed = Asked(caa={"shop.example.com": Caa(detail="the resolver answered SERVFAIL")})
+    one = Observation(PLACE, chain=issued())
+    with closing(Auditor(NOW, TRUSTED, Judgement())) as auditor:
+        assert [rules(auditor.line(one, asked)) for asked in (failed, Asked(), failed)] == [["RT035"], [], ["RT035"]]
 
 
 def test_trust_bundles_are_not_judged_as_leaves() -> None:
@@ -126,7 +134,7 @@ def test_no_date_is_too_odd(begins: datetime, ends: datetime) -> None:
     leaf = replace(issued().leaf, not_before=begins.replace(microsecond=0), not_after=ends.replace(microsecond=0))
     with closing(Auditor(NOW, TRUSTED, Judgement())) as auditor:
         assert isinstance(auditor.told(Observation(PLACE, chain=Chain((leaf,)))), Line)
-        auditor.compared()
+        list(auditor.compared())
 
 
 @pytest.mark.parametrize(

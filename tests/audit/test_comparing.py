@@ -168,6 +168,17 @@ def test_duplicate_serial() -> None:
     assert found(stored(OLD), stored(alike(twin, issuer="CN=Other"), "/x")) == []
 
 
+def test_what_comparing_tells_comes_one_by_one() -> None:
+    """A fleet in which every place differs from another has a finding for each, and they are never held together."""
+    with closing(Auditor(NOW, Trusted(), FLEET)) as auditor:
+        for path in ("/a/shop.pem", "/b/shop.pem", "/c/shop.pem"):
+            auditor.line(stored(OLD, path))
+        compared = auditor.compared()
+        first, _ = next(compared)
+        assert first.rule == "RT024"
+        assert len(list(compared)) == 2
+
+
 def test_a_group_of_thousands_is_counted_not_listed() -> None:
     """One odd address among five thousand: each finding has a count and one example, and it takes no time."""
     many = [served(OLD, f"10.0.{n >> 8}.{n & 255}") for n in range(5000)]
