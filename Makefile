@@ -50,7 +50,7 @@ bench: .venv/.ready servers
 # Pins with hashes and without a registry address.
 lock: .venv/.ready
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
-	@$(PY) -m uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev --extra vault --extra aws pyproject.toml -o requirements-dev.lock
+	@$(PY) -m uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev --extra vault --extra aws --extra dns pyproject.toml -o requirements-dev.lock
 
 # The reference pages, from the code; a test fails where they differ.
 docs: .venv/.ready

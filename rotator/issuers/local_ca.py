@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import Field, model_validator
 
 from rotator.core.csr import general_name, new_key
-from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec
+from rotator.core.model import Certificate, Chain, Check, IssueRequest, KeySpec, PreflightRequest
 from rotator.core.pem import PemError, certificate_pem, load, moment, read_certificates
 from rotator.errors import IssueError
 from rotator.lib import atomicfile
@@ -98,17 +98,17 @@ class LocalCaIssuer:
             certificates = () if self._is_to_be_made else self._read_certificates()
         return tuple(certificate for certificate in certificates if certificate.self_signed)
 
-    def preflight(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Why the next issue would fail."""
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
+        """Whether the CA is there and lives long enough for what would be asked of it."""
         try:
             with self._explained():
                 if self._is_to_be_made:
-                    return ()
+                    return (Check("ca", detail="it is made at the first issue"),)
                 authority = self._read()
-            self._window(authority, self._settings.lifetime)
+            self._window(authority, request.lifetime or self._settings.lifetime)
         except IssueError as error:
-            return (str(error),)
-        return ()
+            return (Check("ca", str(error)),)
+        return (Check("ca", detail=f"it ends {moment(authority.certificate.not_after)}"),)
 
     def _window(self, authority: Authority, lifetime: timedelta) -> tuple[datetime, datetime]:
         """From when until when a certificate made now is valid: never past the end of the CA."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from rotator.core.csr import is_address
-from rotator.core.model import Certificate, Chain, IssueRequest
+from rotator.core.model import Certificate, Chain, Check, IssueRequest, PreflightRequest
 from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.lib.issued import read_issued
@@ -80,17 +80,18 @@ class VaultIssuer:
             raise IssueError(f"{self.name}: the mount {self._settings.mount} publishes no CA: {error}") from error
         return tuple(certificate for certificate in found if certificate.self_signed)
 
-    def preflight(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
         """Whether Vault lets us in and the token may sign with the role, as far as that can be told without signing."""
         try:
             self._vault.renew_token()
             answer = self._vault.write("sys/capabilities-self", {"paths": [self._path]})
         except VaultError as error:
-            return (str(self._translated(error)),)
+            return (Check("token", str(self._translated(error))),)
         may = data_of(answer).get(self._path)
         if isinstance(may, list) and any(capability in may for capability in ("create", "update", "root")):
-            return ()
-        return (f"{self.name}: the token may not write {self._path}; give its policy the capability update",)
+            return (Check("token", detail=f"it may write {self._path}"),)
+        problem = f"{self.name}: the token may not write {self._path}; give its policy the capability update"
+        return (Check("token", problem),)
 
     def _translated(self, error: VaultError) -> IssueError:
         return IssueError(f"{self.name}: {error}", permanent=error.permanent, retry_after=error.retry_after)

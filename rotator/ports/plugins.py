@@ -10,12 +10,15 @@ from rotator.core.model import (
     Bundle,
     Certificate,
     Chain,
+    Check,
     Deployed,
     Endpoint,
     IssueRequest,
     Location,
     Notice,
     Observation,
+    PreflightRequest,
+    RevocationReason,
     Sighting,
     Snapshot,
     Suggestion,
@@ -109,9 +112,37 @@ class Anchors(Protocol):
 
 @runtime_checkable
 class Preflight(Protocol):
-    """An issuer that can say, without ordering, why the next order would fail; empty when it would not."""
+    """An issuer that can say, without ordering, whether the next order would work."""
 
-    def preflight(self, names: tuple[str, ...]) -> tuple[str, ...]: ...
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
+        """Everything that can be told beforehand; what the CA has cached of earlier orders must hide nothing.
+
+        Raises nothing: what cannot be asked is a problem, too.
+        """
+        ...
+
+
+@runtime_checkable
+class Revokes(Protocol):
+    """An issuer that can revoke what it has signed."""
+
+    def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
+        """Revoke; safe to repeat, since one that is revoked already is no error.
+
+        Raises:
+            IssueError: refused, or not asked; `permanent` says whether trying again can help.
+        """
+        ...
+
+
+@runtime_checkable
+class HasPeers(Protocol):
+    """A plugin that itself depends on TLS servers: the certificates of these are watched like everybody's."""
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """Where it connects to; asks nobody."""
+        ...
 
 
 class Target(Protocol):

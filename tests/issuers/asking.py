@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from rotator.core.csr import make_csr, new_key
-from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec
-from rotator.ports import Clock, Issuer
+from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec, PreflightRequest
+from rotator.ports import Clock, Issuer, Preflight
 
 
 @dataclass
@@ -83,3 +83,8 @@ def issue(
 
 def _forget(token: str) -> None:
     """A test that does not resume needs no token."""
+
+
+def objections(issuer: Preflight, *names: str) -> tuple[str, ...]:
+    """What an issuer says beforehand would stop an order for these names."""
+    return tuple(check.problem for check in issuer.preflight(PreflightRequest(names)) if check.problem)

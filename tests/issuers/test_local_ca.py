@@ -23,7 +23,7 @@ from rotator.core.pem import certificate_pem, key_pem, load, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
-from tests.issuers.asking import Drawer, ask, clock_at, issue
+from tests.issuers.asking import Drawer, ask, clock_at, issue, objections
 from tests.pki import Authority, Key, private_key
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 500, tzinfo=UTC)
@@ -35,7 +35,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
 from rotator.errors import IssueError
-from tests.issuers.asking import Drawer, ask, issue, real_clock
+from tests.issuers.asking import Drawer, ask, issue, objections, real_clock
 issuer = LocalCaIssuer("internal", LocalCaSettings(directory=Path(sys.argv[1])), real_clock(), Drawer())
 try:
     chain = issue(issuer, ask("shop.example.com"))
@@ -92,7 +92,7 @@ class TestMakingTheCa:
         issuer = local_ca(tmp_path / "ca")
 
         assert issuer.roots() == ()
-        assert issuer.preflight(("shop.example.com",)) == ()
+        assert objections(issuer, "shop.example.com") == ()
         assert not (tmp_path / "ca").exists()
 
     def test_the_next_start_uses_the_same_ca(self, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ class TestRefusals:
             issue(issuer, ask("a.example.com"))
 
         assert refused.value.permanent
-        assert issuer.preflight(("a.example.com",)) == (str(refused.value),)
+        assert objections(issuer, "a.example.com") == (str(refused.value),)
 
     @pytest.mark.parametrize("left", [-DAY, timedelta(minutes=1), 8 * DAY])
     def test_a_ca_that_has_ended_or_is_about_to_is_said(self, tmp_path: Path, left: timedelta) -> None:

@@ -17,7 +17,7 @@ from rotator.core.pem import certificate_pem, key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
-from tests.issuers.asking import Drawer, ask, issue, real_clock
+from tests.issuers.asking import Drawer, ask, issue, objections, real_clock
 from tests.pki import Authority
 from tests.servers.hostile import HostileProxy
 from tests.servers.loopback import Drop, Request, Response
@@ -194,7 +194,7 @@ class TestRefusals:
         """`preflight` says it without signing, and the issue says it too."""
         issuer = make(role="other")
 
-        (problem,) = issuer.preflight(("shop.example.com",))
+        (problem,) = objections(issuer, "shop.example.com")
         with pytest.raises(IssueError, match="permission denied") as refused:
             issue(issuer, ask("shop.example.com"))
 
@@ -210,7 +210,7 @@ class TestRefusals:
 
             with pytest.raises(IssueError, match="sealed") as sealed:
                 issue(issuer, ask("shop.example.com"))
-            (problem,) = issuer.preflight(("shop.example.com",))
+            (problem,) = objections(issuer, "shop.example.com")
 
         assert not sealed.value.permanent
         assert sealed.value.retry_after == timedelta(minutes=1)

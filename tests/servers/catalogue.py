@@ -99,7 +99,15 @@ CATALOGUE: tuple[Provision, ...] = (
     GoModule("pebble", "2.10.1", "github.com/letsencrypt/pebble/v2", ("cmd/pebble", "cmd/pebble-challtestsrv")),
     GoModule("kubeconform", "0.8.0", "github.com/yannh/kubeconform", ("cmd/kubeconform",)),
     GoModule("helm", "4.3.1", "helm.sh/helm/v4", ("cmd/helm",)),
+    GoModule("step-ca", "0.30.2", "github.com/smallstep/certificates", ("cmd/step-ca",)),
     GoModule("kube-apiserver", KUBERNETES, "k8s.io/kubernetes", ("cmd/kube-apiserver",), staging=KUBERNETES_STAGING),
+    GoModule(
+        "kube-controller-manager",
+        KUBERNETES,
+        "k8s.io/kubernetes",
+        ("cmd/kube-controller-manager",),
+        staging=KUBERNETES_STAGING,
+    ),
 )
 
 

@@ -6,7 +6,7 @@ Everything is frozen, every moment an aware UTC datetime, and private keys never
 from rotator.core.model.certificates import Bundle, Certificate, Chain
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
 from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
-from rotator.core.model.lookups import Caa, Revocation, RevocationState
+from rotator.core.model.lookups import Caa, Revocation, RevocationReason, RevocationState
 from rotator.core.model.notices import Finding, Notice, NoticeKind, Severity
 from rotator.core.model.observations import (
     Consumer,
@@ -19,6 +19,7 @@ from rotator.core.model.observations import (
     Use,
 )
 from rotator.core.model.places import Endpoint, Handshake, Location, Sighting, SightingState
+from rotator.core.model.preflight import Check, PreflightRequest
 from rotator.core.model.rotations import Deployed, FleetHistory, IssueRequest, Outcome, Snapshot, Verification
 from rotator.core.model.specs import (
     CertificateSpec,
@@ -42,6 +43,7 @@ __all__ = [
     "Certificate",
     "CertificateSpec",
     "Chain",
+    "Check",
     "Consumer",
     "Decision",
     "Deployed",
@@ -67,11 +69,13 @@ __all__ = [
     "Owner",
     "Pause",
     "Plan",
+    "PreflightRequest",
     "Problem",
     "ProblemKind",
     "Quarantine",
     "Result",
     "Revocation",
+    "RevocationReason",
     "RevocationState",
     "Severity",
     "Sighting",

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import requests
 
-from rotator.core.model import Certificate, Chain, IssueRequest, Suggestion
+from rotator.core.model import Certificate, Chain, Check, IssueRequest, PreflightRequest, Suggestion
 from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
@@ -125,11 +125,11 @@ class AcmeIssuer:
         except PemError as error:
             raise IssueError(f"{self.name}: the roots in {path} cannot be used: {error}", permanent=True) from error
 
-    def preflight(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
         """What would stop the next order: names, settings, the directory, or the place of the challenges."""
         from rotator.issuers.acme.account import why_not_registered
 
-        problems = [problem for problem in (_unprovable(names),) if problem]
+        problems = [problem for problem in (_unprovable(request.names),) if problem]
         try:
             with self._session() as http:
                 directory = self._offered(http)
@@ -138,7 +138,7 @@ class AcmeIssuer:
                 pass
         except IssueError as error:
             problems.append(str(error).removeprefix(f"{self.name}: "))
-        return tuple(f"{self.name}: {problem}" for problem in problems)
+        return tuple(Check("acme", f"{self.name}: {problem}") for problem in problems)
 
     def _session(self) -> requests.Session:
         return session(

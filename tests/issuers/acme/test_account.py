@@ -15,7 +15,7 @@ from rotator.issuers.acme.account import Account
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import NEW_ACCOUNT, NEW_ORDER, Front, fronted, problem
 from tests.issuers.acme.test_order import assert_good, fresh
-from tests.issuers.asking import Drawer, ask, issue
+from tests.issuers.asking import Drawer, ask, issue, objections
 from tests.servers.loopback import Request, Response
 from tests.servers.pebble import PebbleSettings, start_pebble
 
@@ -122,7 +122,7 @@ def test_without_agreed_terms_nothing_is_registered(front: Front, make: MakeIssu
 
     assert refused.value.permanent
     assert front.asked(NEW_ACCOUNT) == 0
-    assert issuer.preflight((fresh(),)) == (str(refused.value),)
+    assert objections(issuer, fresh()) == (str(refused.value),)
 
 
 def test_terms_that_changed_are_a_persons_work(front: Front, make: MakeIssuer) -> None:

@@ -30,7 +30,7 @@ from tests.issuers.acme.proxied import (
     problem,
 )
 from tests.issuers.acme.test_order import assert_good, fresh
-from tests.issuers.asking import ask, issue
+from tests.issuers.asking import ask, issue, objections
 from tests.pki import self_signed
 from tests.servers.loopback import Drop, Request, Response
 from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
@@ -87,7 +87,7 @@ class TestPolicy:
 
         assert refused.value.permanent
         assert front.asked("/") == 0
-        assert issuer.preflight(("*.example.com",)) == (str(refused.value),)
+        assert objections(issuer, "*.example.com") == (str(refused.value),)
 
     def test_a_uri_is_refused_before_anything_is_ordered(self, front: Front, make: MakeIssuer) -> None:
         """ACME has identifiers for hosts and addresses only."""

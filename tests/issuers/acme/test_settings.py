@@ -16,6 +16,7 @@ from rotator.issuers.acme.directory import DIRECTORIES, read_directory
 from rotator.issuers.acme.settings import split_listen
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import Front
+from tests.issuers.asking import objections
 from tests.servers.certificates import authority
 from tests.servers.pebble import Pebble
 
@@ -137,15 +138,15 @@ class TestBeforehand:
         """A thousand certificates are not a thousand directories."""
         issuer = make(front)
 
-        assert issuer.preflight(("a.example.com",)) == ()
-        assert issuer.preflight(("b.example.com",)) == ()
+        assert objections(issuer, "a.example.com") == ()
+        assert objections(issuer, "b.example.com") == ()
         assert front.asked("/dir") == 1
 
     def test_all_that_is_wrong_is_said_at_once(self, front: Front, make: MakeIssuer, tmp_path: Path) -> None:
         """Names, terms and the place of the challenges are independent, and so are their sentences."""
         issuer = make(front, agree_terms=False, http01={"webroot": str(tmp_path / "nowhere")})
 
-        problems = issuer.preflight(("*.example.com",))
+        problems = objections(issuer, "*.example.com")
 
         assert [problem.partition(":")[0] for problem in problems] == ["ca", "ca", "ca"]
         assert "over HTTP" in problems[0]
@@ -156,6 +157,6 @@ class TestBeforehand:
         """Another CA file than the directory's own: nothing is sent."""
         other = authority(tmp_path / "other")
 
-        (problem,) = make(front, ca_file=str(other.ca_file)).preflight(("a.example.com",))
+        (problem,) = objections(make(front, ca_file=str(other.ca_file)), "a.example.com")
 
         assert "does not verify" in problem
