@@ -66,6 +66,9 @@ class IssueError(RotatorError):
         permanent: trying again unchanged will not help.
         retry_after: the wait that the issuer named.
         resumable: the order stands (an outage): come back with the checkpoint, do not order anew.
+        failed_names: names that the issuer looked at and could not verify; each counts against the CA's limit of
+            failures.
+        refused_by_limit: a limit of the issuer is reached (`rateLimited`): its own count is ahead of ours.
     """
 
     def __init__(
@@ -75,11 +78,15 @@ class IssueError(RotatorError):
         permanent: bool = False,
         retry_after: timedelta | None = None,
         resumable: bool = False,
+        failed_names: tuple[str, ...] = (),
+        refused_by_limit: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
         self.resumable = resumable
+        self.failed_names = failed_names
+        self.refused_by_limit = refused_by_limit
 
 
 class Pending(RotatorError):  # noqa: N818 - not a failure

@@ -53,7 +53,8 @@ class Refused(IssueError):  # noqa: N818 - reads as what happened
     def __init__(
         self, message: str, *, code: str, status: int, permanent: bool = False, retry_after: timedelta | None = None
     ) -> None:
-        super().__init__(message, permanent=permanent, retry_after=retry_after)
+        limited = code == "rateLimited"
+        super().__init__(message, permanent=permanent, retry_after=retry_after, refused_by_limit=limited)
         self.code = code
         self.status = status
 
@@ -97,6 +98,8 @@ def validation_failure(name: str, problem: Mapping[str, Any], issuer: str) -> Is
     return IssueError(
         f"{issuer}: the CA could not verify that {name} is ours: {said}",
         permanent=code_of(problem) in VALIDATION_PERMANENT,
+        failed_names=(name,),
+        refused_by_limit=code_of(problem) == "rateLimited",
     )
 
 
@@ -104,7 +107,8 @@ def order_failure(problem: Mapping[str, Any], issuer: str) -> IssueError:
     """Why an order became invalid, from its own error."""
     said = sentence(problem) or "the CA gives no reason"
     permanent = code_of(problem) in VALIDATION_PERMANENT | {"badCSR", "badPublicKey"}
-    return IssueError(f"{issuer}: the order failed: {said}", permanent=permanent)
+    limited = code_of(problem) == "rateLimited"
+    return IssueError(f"{issuer}: the order failed: {said}", permanent=permanent, refused_by_limit=limited)
 
 
 def code_of(problem: Mapping[str, Any]) -> str:

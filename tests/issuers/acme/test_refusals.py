@@ -121,6 +121,7 @@ class TestPolicy:
 
         assert not limited.value.permanent
         assert limited.value.retry_after == timedelta(hours=2)
+        assert limited.value.refused_by_limit
         assert front.asked(NEW_ORDER) == 1
 
 
@@ -334,6 +335,8 @@ class TestSentences:
 
         assert not validation_failure("a.example.com", found, "ca").permanent
         assert validation_failure("a.example.com", {"type": f"{PREFIX}caa"}, "ca").permanent
+        assert validation_failure("a.example.com", found, "ca").failed_names == ("a.example.com",)
+        assert not validation_failure("a.example.com", found, "ca").refused_by_limit
 
     def test_an_order_that_failed_says_why(self) -> None:
         """Its own error, for good where the request itself was bad; without one, that there is none."""
