@@ -76,4 +76,9 @@ _BY_ORGANISATION = {name.casefold(): domains for domains, names in _TABLE for na
 def ca_domains(issuer: str) -> frozenset[str]:
     """The domains of the CA with this distinguished name (RFC 4514), known by its organisation; empty where unknown."""
     organisation, _ = organisation_and_name(issuer)
+    return domains_of(organisation)
+
+
+def domains_of(organisation: str) -> frozenset[str]:
+    """The domains of the CA that calls itself so in its certificates; empty where unknown."""
     return _BY_ORGANISATION.get(organisation.casefold(), frozenset())

@@ -123,6 +123,16 @@ class Preflight(Protocol):
 
 
 @runtime_checkable
+class NamedInCaa(Protocol):
+    """An issuer whose CA obeys CAA records (RFC 8659): what they call it."""
+
+    @property
+    def caa_domains(self) -> tuple[str, ...]:
+        """The domains of `issue` and `issuewild` values that allow it; empty where they are not known. Asks nobody."""
+        ...
+
+
+@runtime_checkable
 class Revokes(Protocol):
     """An issuer that can revoke what it has signed."""
 

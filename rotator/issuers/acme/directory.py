@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from rotator.core.caa_domains import domains_of
 from rotator.errors import IssueError
 from rotator.lib.http import explain
 from rotator.lib.jsonobject import read_object
@@ -28,6 +29,19 @@ DIRECTORIES: Mapping[str, str] = MappingProxyType(
 )
 """Buypass is not among them: it ended its service in April 2026."""
 
+_ORGANISATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "letsencrypt": "Let's Encrypt",
+        "letsencrypt-staging": "Let's Encrypt",
+        "google": "Google Trust Services",
+        "google-staging": "Google Trust Services",
+        "zerossl": "ZeroSSL",
+        "sslcom": "SSL Corporation",
+        "sslcom-rsa": "SSL Corporation",
+        "actalis": "Actalis S.p.A.",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -38,6 +52,7 @@ class Directory:
         terms: the terms of service that an account agrees to; empty where there are none.
         external_account_required: an account needs an external account binding.
         profiles: name → description of what can be ordered.
+        caa_identities: what the CA is called in CAA records.
     """
 
     url: str
@@ -48,6 +63,13 @@ class Directory:
     terms: str = ""
     external_account_required: bool = False
     profiles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    caa_identities: tuple[str, ...] = ()
+
+
+def caa_domains(url: str) -> tuple[str, ...]:
+    """What the CA of a well-known directory is called in CAA records; empty for any other directory."""
+    name = next((name for name, address in DIRECTORIES.items() if address == url), "")
+    return tuple(sorted(domains_of(_ORGANISATIONS.get(name, ""))))
 
 
 def fetch_directory(http: requests.Session, url: str, issuer: str) -> Directory:
@@ -82,7 +104,7 @@ def read_directory(text: bytes, url: str) -> Directory:
         raise ValueError("it is no JSON object")
     meta = found.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    profiles = meta.get("profiles")
+    profiles, identities = meta.get("profiles"), meta.get("caaIdentities")
     return Directory(
         url=url,
         new_nonce=_address(found, "newNonce"),
@@ -92,6 +114,7 @@ def read_directory(text: bytes, url: str) -> Directory:
         terms=str(meta.get("termsOfService") or ""),
         external_account_required=meta.get("externalAccountRequired") is True,
         profiles={str(name): str(text) for name, text in profiles.items()} if isinstance(profiles, dict) else {},
+        caa_identities=tuple(str(one) for one in identities) if isinstance(identities, list) else (),
     )
 
 

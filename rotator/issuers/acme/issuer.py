@@ -13,7 +13,7 @@ from rotator.core.model import Certificate, Chain, Check, IssueRequest, Prefligh
 from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
-from rotator.issuers.acme.directory import Directory, fetch_directory
+from rotator.issuers.acme.directory import Directory, caa_domains, fetch_directory
 from rotator.issuers.acme.errors import Refused
 from rotator.issuers.acme.http01 import showing
 from rotator.issuers.acme.settings import AcmeSettings
@@ -112,6 +112,12 @@ class AcmeIssuer:
         if not answer.ok:  # such as 404 for the certificate of another CA
             return nothing(now)
         return read_suggestion(answer.content, answer.headers.get("Retry-After"), now)
+
+    @property
+    def caa_domains(self) -> tuple[str, ...]:
+        """What CAA records call this CA: by its well-known name, else as its directory said when last asked."""
+        known = self._directory
+        return caa_domains(self._settings.directory_url) or (known[0].caa_identities if known else ())
 
     def roots(self) -> tuple[Certificate, ...]:
         """The roots of the settings' `roots` file; none without it: those of public CAs are in the system's store."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeSettings
-from rotator.issuers.acme.directory import DIRECTORIES, read_directory
+from rotator.issuers.acme.directory import DIRECTORIES, caa_domains, read_directory
 from rotator.issuers.acme.settings import split_listen
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import Front
@@ -37,6 +37,22 @@ def test_a_well_known_name_stands_for_its_directory() -> None:
     """Names are shorter than addresses and cannot be mistyped unnoticed."""
     assert AcmeSettings(directory="letsencrypt").directory_url == "https://acme-v02.api.letsencrypt.org/directory"
     assert all(url.startswith("https://") for url in DIRECTORIES.values())
+
+
+def test_what_a_well_known_ca_is_called_in_caa_records() -> None:
+    """Every directory that has a name here has its CA's domains, too; any other has none."""
+    found = {name: caa_domains(url) for name, url in DIRECTORIES.items()}
+    assert all(found.values())
+    assert found["letsencrypt-staging"] == ("letsencrypt.org",)
+    assert "sectigo.com" in found["zerossl"]
+    assert caa_domains("https://ca.example/directory") == ()
+
+
+def test_a_directory_may_say_what_its_ca_is_called() -> None:
+    """`caaIdentities` (RFC 8555, 7.1.1) is read; whatever is no list is nothing."""
+    for said, expected in ((["ca.example"], ("ca.example",)), ("ca.example", ()), (None, ())):
+        text = json.dumps(FULL | {"meta": {"caaIdentities": said}}).encode()
+        assert read_directory(text, "https://ca.example/directory").caa_identities == expected
 
 
 @pytest.mark.parametrize(
