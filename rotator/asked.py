@@ -6,21 +6,24 @@ begins with `not done: ` where nothing came of it.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 
 from rotator.app import Tick, after, finish_what_was_cut_off, look_and_plan, remember
-from rotator.core.model import CertificateSpec, Facts, Outcome, Pause, Quarantine
-from rotator.core.pem import moment
+from rotator.core.model import CertificateSpec, Facts, Outcome, Pause, Quarantine, RevocationReason
+from rotator.core.pem import moment, parse_certificate
 from rotator.core.policy import decide
 from rotator.core.sightings import place
 from rotator.errors import RotatorError, TargetError
-from rotator.inventory import look_again
+from rotator.inventory import look_again, take_stock
 from rotator.log import logger
 from rotator.ports import Request, Store, StoredBundle, Target
+from rotator.revoke import Candidate, in_use, renew_first, revoke
 from rotator.rotate import rotate
 from rotator.steps.prove import await_condition
 from rotator.wiring import Wiring
@@ -240,9 +243,12 @@ def _two_newest(name: str, world: World, now: datetime) -> tuple[StoredBundle, S
     newer = next((one for one in bundles if one.status == "accepted"), None)
     if newer is None:
         raise Declined(f"rotator has not renewed {name} yet, so there is nothing to go back from")
+    revoked = world.store.revoked()
     for one in bundles:
         if one.status == "superseded" and one.keys_kept and one.bundle.chain.not_after > now:
-            return newer, one
+            if one.bundle.chain.fingerprint not in revoked:
+                return newer, one
+            raise Declined(f"the earlier certificate of {name} was revoked, so it is not put back")
     raise Declined(f"no earlier certificate of {name} is kept that is still valid (they are deleted after 72 h)")
 
 
@@ -273,10 +279,58 @@ def _not_yet_served(previous: StoredBundle, facts: Facts, targets: Iterable[Targ
     return tuple(behind)
 
 
+# ---------------------------------------------------------------- revoke
+
+
+def _revoke(request: Request, wiring: Wiring) -> str:
+    """Revoke one certificate that nobody uses any more; with force also one that is in use."""
+    world, arguments = wiring.world, request.arguments
+    reason = RevocationReason(arguments.get("reason", RevocationReason.UNSPECIFIED))
+    name, force = arguments.get("certificate", ""), arguments.get("force") == "yes"
+    spec = known_specs(world.store, world.specs).get(name)
+    with world.store.lock(spec.name) if spec else nullcontext():
+        everything = _facts_about(spec, world)
+        candidate = _to_revoke(request, everything, world)
+        fingerprint = candidate.certificate.fingerprint
+        used = in_use(fingerprint, everything)
+        if used and not force:
+            where = "; ".join(used[:_MOST_NAMED])
+            first = f"renew it first, `{renew_first(name, reason)}`" if spec else "see that nobody uses it first"
+            raise Declined(f"{fingerprint[:16]}… is still in use ({where}); {first}, or revoke it with --force")
+        said = revoke(candidate, reason, world)
+    return f"{said}; it is still in use, and is renewed now" if used and spec else said
+
+
+def _facts_about(spec: CertificateSpec | None, world: World) -> tuple[Facts, ...]:
+    """Where a certificate may be in use: the places of its spec; where that is not known, everywhere."""
+    now = world.clock.now()
+    return (look_again(spec, world, now),) if spec else take_stock(world, now).facts
+
+
+def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:
+    """The certificate that the request brings; else the one that the named certificate has now."""
+    name, issuer = request.arguments.get("certificate", ""), request.arguments.get("issuer", "")
+    brought = request.arguments.get("der", "")
+    if brought:
+        try:
+            certificate = parse_certificate(b64decode(brought))
+        except ValueError as error:
+            raise Declined(f"what was brought is no certificate: {error}") from error
+        return Candidate(certificate, name, issuer)
+    facts = next((one for one in everything if one.spec.name == name), None)
+    if facts is None or facts.newest is None:
+        raise Declined(f"no certificate of {name} is known that could be revoked")
+    issuer = issuer or facts.history.accepted_issuer
+    if not issuer:
+        raise Declined(f"nobody knows who signed {facts.newest.fingerprint[:16]}… of {name}; say --issuer")
+    return Candidate(facts.newest.leaf, name, issuer)
+
+
 _DEEDS: Mapping[str, Callable[[Request, Wiring], str]] = {
     "rotate": _rotate,
     "rollback": _roll_back,
     "approve": _approve,
     "pause": _pause,
     "resume": _resume,
+    "revoke": _revoke,
 }

@@ -301,7 +301,8 @@ def _facts(
     trust = trust_of(facts, world, roots)
 
     def good(chain: Chain) -> bool:
-        return set(spec.names) <= set(chain.names) and verify_path(chain, trust.roots, now, spec.names) is None
+        covers = set(spec.names) <= set(chain.names) and chain.fingerprint not in history.revoked
+        return covers and verify_path(chain, trust.roots, now, spec.names) is None
 
     stands = _current(facts, good)
     if stands.put_back is not None and not history.held_by_hand:
@@ -315,10 +316,15 @@ def _facts(
         facts,
         newest=stands.chain,
         history=history,
-        evidence=Evidence(trusted=trusted, trust=trust.label),
+        evidence=Evidence(revoked=_revoked(stands.chain, history), trusted=trusted, trust=trust.label),
         suggestion=suggestion_for(spec, stands.chain, history, world, now),
         replaced_by_hand=stands.by_hand,
     )
+
+
+def _revoked(chain: Chain | None, history: History) -> bool | None:
+    """What rotator itself had revoked is revoked, whatever a CRL says yet; of anything else it cannot be told."""
+    return True if chain is not None and chain.fingerprint in history.revoked else None
 
 
 def _current(facts: Facts, good: Callable[[Chain], bool]) -> Current:

@@ -15,6 +15,7 @@ from rotator.cli import (
     pause,
     plan,
     resume,
+    revoke,
     rollback,
     rotate,
     scan,
@@ -69,6 +70,7 @@ app.command(cls=Verb)(history.history)
 app.command(cls=Verb)(show.show)
 app.command(cls=Verb)(verify.verify)
 app.command(cls=Deed)(rollback.rollback)
+app.command(cls=Deed)(revoke.revoke)
 app.command(cls=Deed)(approve.approve)
 app.command(cls=Deed)(pause.pause)
 app.command(cls=Deed)(resume.resume)

@@ -27,3 +27,22 @@ NamesArgument: TypeAlias = Annotated[
     list[str] | None, typer.Argument(metavar="NAME", help="Names of certificates, as `rotator status` shows them.")
 ]
 NameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="The name of a certificate.")]
+
+
+def agreed(question: str, yes: bool) -> None:
+    """Go on only where the person means it: by `--yes`, or by an answer on a terminal.
+
+    Raises:
+        Mistake: it is not meant, or nobody is there to ask.
+    """
+    import sys
+
+    from rotator.cli.ending import Mistake
+
+    if yes:
+        return
+    typer.echo(question, err=True)
+    if not sys.stdin.isatty():
+        raise Mistake("nobody is at a terminal to be asked; say --yes if it is meant")
+    if not typer.confirm("Go on?", err=True):
+        raise Mistake("nothing was done")

@@ -20,12 +20,13 @@ from enum import StrEnum
 
 import pytest
 
+from rotator.conformance.bundles import make_bundle
 from rotator.core.csr import csr_spki, make_csr, new_key
-from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec, PreflightRequest
+from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec, PreflightRequest, RevocationReason
 from rotator.core.pem import key_matches
 from rotator.core.trust import plain_name, verify_path
 from rotator.errors import IssueError, Pending
-from rotator.ports import Anchors, Issuer, Preflight
+from rotator.ports import Anchors, Issuer, Preflight, Revokes
 
 LIFETIME = timedelta(hours=36)
 """What is asked for where the issuer lets one ask."""
@@ -250,3 +251,20 @@ class IssuerConformance:
         checks = subject.issuer.preflight(PreflightRequest((name,), profile=subject.profile))
         assert [check.problem for check in checks if check.problem] == []
         self._signs(subject, KeySpec(), name)
+
+    def test_issuer_revokes_what_it_signed(self, subject: IssuerSubject) -> None:
+        """Where it can revoke, it revokes its own certificate, and a second time is no error."""
+        if not isinstance(subject.issuer, Revokes):
+            pytest.skip("it cannot revoke")
+        chain = self._signs(subject, KeySpec(), subject.name())
+        subject.issuer.revoke(chain.leaf, RevocationReason.SUPERSEDED)
+        subject.issuer.revoke(chain.leaf, RevocationReason.SUPERSEDED)
+
+    def test_issuer_does_not_revoke_what_it_did_not_sign(self, subject: IssuerSubject) -> None:
+        """A certificate of somebody else is refused in one sentence that names the issuer."""
+        if not isinstance(subject.issuer, Revokes):
+            pytest.skip("it cannot revoke")
+        with pytest.raises(IssueError) as refused:
+            subject.issuer.revoke(make_bundle(subject.name()).chain.leaf, RevocationReason.SUPERSEDED)
+        assert "\n" not in str(refused.value)
+        assert str(refused.value).startswith(f"{subject.issuer.name}: ")

@@ -212,6 +212,9 @@ def _wanted(
 def _confirmed(reason: Reason, facts: Facts) -> bool:
     """Seen by the looks before this one too. A certificate's own fields do not change between two looks."""
     at_once = CERTAIN | {Reason.ISSUER_CHANGED, Reason.KEY_POLICY_CHANGED, Reason.WEAK}
+    chain = current_chain(facts)
+    if reason is Reason.REVOKED and chain is not None and chain.fingerprint in facts.history.revoked:
+        return True  # by rotator itself
     return reason in at_once or reason in facts.history.seen_since
 
 

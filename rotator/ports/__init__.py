@@ -24,7 +24,17 @@ from rotator.ports.plugins import (
     Target,
     TargetFactory,
 )
-from rotator.ports.store import AuditEntry, NoticeState, PendingIssue, Progress, Request, Store, StoredBundle
+from rotator.ports.store import (
+    AuditEntry,
+    Issued,
+    NoticeState,
+    PendingIssue,
+    Progress,
+    Request,
+    Revoked,
+    Store,
+    StoredBundle,
+)
 
 __all__ = [
     "Alerter",
@@ -33,6 +43,7 @@ __all__ = [
     "Clock",
     "FleetHistory",
     "HasPeers",
+    "Issued",
     "Issuer",
     "Keep",
     "NamedInCaa",
@@ -43,6 +54,7 @@ __all__ = [
     "Progress",
     "Request",
     "RestartsWorkloads",
+    "Revoked",
     "Revokes",
     "Source",
     "Store",

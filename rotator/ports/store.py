@@ -11,6 +11,7 @@ from typing import Protocol, Self
 from rotator.core.model import (
     Bundle,
     CertificateSpec,
+    Chain,
     Endpoint,
     FleetHistory,
     History,
@@ -21,6 +22,7 @@ from rotator.core.model import (
     Pause,
     Plan,
     Quarantine,
+    RevocationReason,
     Sighting,
     Snapshot,
 )
@@ -100,6 +102,28 @@ class NoticeState:
 
 
 @dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate of ours that the store still knows, without its key; `status` as in `StoredBundle`."""
+
+    certificate: str
+    chain: Chain
+    status: str
+    issuer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A certificate that rotator had revoked. `certificate` is the name it belonged to; empty when nobody knew."""
+
+    fingerprint: str
+    certificate: str
+    issuer: str
+    reason: RevocationReason
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     at: datetime
     event: str
@@ -176,6 +200,19 @@ class Store(Keep, Protocol):
 
     def set_bundle_status(self, certificate: str, fingerprint: str, status: str, at: datetime) -> None:
         """Accepting one supersedes the accepted one before it."""
+        ...
+
+    def issued(self, certificate: str | None = None) -> tuple[Issued, ...]:
+        """Every certificate of ours that is still known, of one name or of all, newest first; needs no key."""
+        ...
+
+    # Revoking
+    def keep_revoked(self, revoked: Revoked) -> None:
+        """Remember for good that it was revoked; the first time counts."""
+        ...
+
+    def revoked(self) -> Mapping[str, Revoked]:
+        """What rotator has had revoked, by fingerprint."""
         ...
 
     def purge(self, now: datetime, *, keep_superseded: timedelta, keep_keys: bool) -> None: ...

@@ -29,6 +29,7 @@ from rotator.state.tables import (
     outcomes,
     progress,
     quarantines,
+    revocations,
     seen,
     standing,
 )
@@ -52,6 +53,7 @@ class _Past:
     quarantines: Rows
     approvals: Rows
     bundles: Rows
+    revocations: Rows
     progress: Rows
     standing: Rows
     pauses: Mapping[str, Pause]
@@ -95,6 +97,7 @@ def _read(connection: Connection, names: frozenset[str], now: datetime) -> _Past
         ),
         approvals=rows(approvals, or_(approvals.c.until.is_(None), approvals.c.until > now)),
         bundles=rows(bundles),
+        revocations=rows(revocations),
         progress=rows(progress, only=(progress.c.certificate, progress.c.fingerprint)),
         standing=rows(standing),
         pauses=list_pauses(connection, now),
@@ -126,6 +129,7 @@ def _history(name: str, past: _Past) -> History:
         pinned_root=(stands.pinned_root or "") if stands else "",
         held_by_hand=(stands.held_by_hand or "") if stands else "",
         ours=frozenset(row.fingerprint for row in held),
+        revoked=frozenset(row.fingerprint for row in past.revocations.get(name, ())),
     )
 
 

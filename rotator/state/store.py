@@ -25,7 +25,7 @@ from rotator.core.model import (
 )
 from rotator.core.reasons import Reason
 from rotator.errors import StateError
-from rotator.ports import AuditEntry, Clock, NoticeState, PendingIssue, Progress, Request, StoredBundle
+from rotator.ports import AuditEntry, Clock, Issued, NoticeState, PendingIssue, Progress, Request, Revoked, StoredBundle
 from rotator.state import (
     bundles,
     certificates,
@@ -37,6 +37,7 @@ from rotator.state import (
     planning,
     recording,
     retention,
+    revoking,
     telling,
 )
 from rotator.state.database import Database
@@ -196,6 +197,18 @@ class SqlStore:
     def purge(self, now: datetime, *, keep_superseded: timedelta, keep_keys: bool) -> None:
         with self._writing() as connection:
             retention.purge(connection, now, keep_superseded=keep_superseded, keep_keys=keep_keys)
+
+    def issued(self, certificate: str | None = None) -> tuple[Issued, ...]:
+        with self._reading() as connection:
+            return revoking.list_issued(connection, certificate)
+
+    def keep_revoked(self, revoked: Revoked) -> None:
+        with self._writing() as connection:
+            revoking.keep(connection, revoked)
+
+    def revoked(self) -> Mapping[str, Revoked]:
+        with self._reading() as connection:
+            return revoking.list_revoked(connection)
 
     # ---------------------------------------------------------------- deploying
 

@@ -175,6 +175,17 @@ bundles = Table(
     UniqueConstraint("certificate", "fingerprint"),
 )
 
+# What rotator had revoked; it stays when the bundle itself is forgotten.
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("certificate", String, nullable=False, index=True),
+    Column("issuer", String, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # ---------------------------------------------------------------- deploying
 
 progress = Table(

@@ -68,9 +68,12 @@ def _undone(progress: Progress, facts: Facts, settle: timedelta, world: World) -
 
 def _is_useless(progress: Progress, facts: Facts, now: datetime) -> bool:
     """Whether what was served, or where nothing was what the places held, is of no use to anybody any more."""
-    if facts.evidence.revoked or any(sighting.chain for sighting in progress.before):
-        return bool(facts.evidence.revoked) or expired_before(progress.before, now)
     held = [chain for location in progress.deployed if (chain := progress.snapshots[location].chain)]
+    old = {sighting.fingerprint for sighting in progress.before if sighting.chain} or {c.fingerprint for c in held}
+    if facts.evidence.revoked or (old and old <= facts.history.revoked):
+        return True
+    if any(sighting.chain for sighting in progress.before):
+        return expired_before(progress.before, now)
     return bool(held) and all(chain.not_after <= now for chain in held)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rotator.core.csr import csr_spki
-from rotator.core.model import Certificate, Chain, IssueRequest
+from rotator.core.model import Certificate, Chain, IssueRequest, RevocationReason
 from rotator.core.pem import chain_pem
 from rotator.errors import IssueError, Pending
 from rotator.lib.issued import read_issued
@@ -69,6 +69,7 @@ class LyingIssuer:
         asked: every request so far.
         old: what `SAME_AGAIN` and `ENDS_NO_LATER` go by.
         retry_after: what it names with `REFUSES` and `NEVER`.
+        revoked: what it was told to revoke, by fingerprint, with the first reason.
     """
 
     Settings: ClassVar[type[PluginSettings]] = PluginSettings
@@ -79,7 +80,9 @@ class LyingIssuer:
         self.asked: list[IssueRequest] = []
         self.old: Chain | None = None
         self.retry_after: timedelta | None = None
+        self.revoked: dict[str, RevocationReason] = {}
         self._authority = authority
+        self._authorities = [authority]
         self._clock = clock
         self._lifetime = lifetime
         self._roots: tuple[Certificate, ...] = (authority.root,)
@@ -100,12 +103,20 @@ class LyingIssuer:
                 raise ValueError("an error that no port allows")
         return read_issued(self._answer(request), self.name)
 
+    def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
+        if self.lie in {Lie.REFUSES, Lie.REFUSES_FOR_GOOD}:
+            raise IssueError(f"{self.name}: not today", permanent=self.lie is Lie.REFUSES_FOR_GOOD)
+        if certificate.issuer not in {authority.certificate.subject for authority in self._authorities}:
+            raise IssueError(f"{self.name}: it did not sign {certificate.fingerprint[:16]}…", permanent=True)
+        self.revoked.setdefault(certificate.fingerprint, reason)
+
     def roots(self) -> tuple[Certificate, ...]:
         return self._roots
 
     def moves_to(self, authority: Authority) -> None:
         """Sign by another CA from now on; its root is one more that clients may trust."""
         self._authority = authority
+        self._authorities.append(authority)
         self._roots = (*self._roots, authority.root)
 
     def _answer(self, request: IssueRequest) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,10 +21,10 @@ from rotator.conformance.stores.examples import (
     spec,
     stored,
 )
-from rotator.core.model import Endpoint
+from rotator.core.model import Endpoint, RevocationReason
 from rotator.core.reasons import Reason
 from rotator.errors import StateError
-from rotator.ports import Store
+from rotator.ports import Revoked, Store
 
 
 class KnowsCertificates:
@@ -202,3 +203,25 @@ class KeepsBundles:
         store.purge(NOW, keep_superseded=timedelta(0), keep_keys=False)
         history = store.histories([NAME], NOW)[NAME]
         assert (history.key_kept, history.accepted) == (False, made.chain)
+
+    def test_store_lists_what_was_issued(self, store: Store) -> None:
+        """Every certificate of ours that is known, newest first, of one name or of all, without its key."""
+        old, new = bundle(NOW - 60 * DAY), bundle()
+        accept(store, old, at=NOW - 60 * DAY)
+        accept(store, new)
+        first, second = store.issued(NAME)
+        assert (first.chain, first.status, first.issuer) == (new.chain, "accepted", "letsencrypt")
+        assert (second.chain, second.status, second.at) == (old.chain, "superseded", NOW - 60 * DAY)
+        assert store.issued() == (first, second)
+        assert store.issued("search") == ()
+
+    def test_store_remembers_what_was_revoked(self, store: Store) -> None:
+        """A revocation is part of the certificate's history for good; when it is repeated the first time counts."""
+        fingerprint = bundle().chain.fingerprint
+        first = Revoked(fingerprint, NAME, "letsencrypt", RevocationReason.KEY_COMPROMISE, NOW)
+        store.keep_revoked(first)
+        store.keep_revoked(replace(first, reason=RevocationReason.SUPERSEDED, at=NOW + HOUR))
+        assert store.revoked() == {fingerprint: first}
+        found = store.histories([NAME, "search"], NOW)
+        assert found[NAME].revoked == {fingerprint}
+        assert not found["search"].revoked

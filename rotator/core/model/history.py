@@ -104,6 +104,7 @@ class History:
         unfinished: an accepted bundle has not reached every target yet (a crash, or harm at some).
         pinned_root: fingerprint of the root pinned at first use; empty when none.
         ours: fingerprints of every certificate of ours that the store knows, also of past ones.
+        revoked: fingerprints of what rotator itself had revoked: known before any CRL says so.
         held_by_hand: a person put an older certificate back; hold, do not overwrite.
         failing_since: the first failed attempt since the last success; None when the last one succeeded.
     """
@@ -126,6 +127,7 @@ class History:
     pinned_root: str = ""
     held_by_hand: str = ""
     ours: frozenset[str] = frozenset()
+    revoked: frozenset[str] = frozenset()
 
     @property
     def failing_since(self) -> datetime | None:
