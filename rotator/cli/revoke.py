@@ -43,9 +43,9 @@ def revoke(
 ) -> Ending:
     """Have the CA revoke certificates that nobody uses any more.
 
-    Nothing brings a revoked one back. NAME means the earlier certificates of that name that have not ended. What a place still holds or an endpoint still
-    serves is refused without --force: renew it first. A running daemon does it; where none runs, this command takes the
-    state and does it itself. Exit code 1 when something was not revoked.
+    Nothing brings a revoked one back. NAME means the earlier certificates of that name that have not ended. What a
+    place still holds or an endpoint still serves is refused without --force: renew it first. A running daemon does it;
+    where none runs, this command takes the state and does it itself. Exit code 1 when something was not revoked.
     """
     from base64 import b64encode
 
