@@ -131,7 +131,9 @@ def _certificate(request: Request, world: World) -> CertificateSpec:
 def _rotate(request: Request, wiring: Wiring) -> str:
     world, force = wiring.world, request.arguments.get("force") == "yes"
     spec = _certificate(request, world)
-    world.store.ask(spec.name, force=force, reason=request.arguments.get("reason", ""), at=request.at)
+    said = request.arguments
+    new_key = said.get("new_key") == "yes"
+    world.store.ask(spec.name, force=force, reason=said.get("reason", ""), at=request.at, new_key=new_key)
     decision = decide(look_again(spec, world, world.clock.now()), world.policy)
     if decision.due:
         return f"{spec.name}: {decision.action} begins now, because {decision.because or decision.reason}"

@@ -6,6 +6,7 @@ RotatorError
 ├── SourceError           a place could not be looked at
 ├── IssueError            the issuer refused or failed
 ├── Pending               the issuer has not finished yet
+├── RequestError          a certificate signing request that was made elsewhere is of no use
 ├── TargetError           a target could not be read or written
 │   └── Conflict          it changed under our hands
 ├── AlertError            an alerter could not deliver
@@ -95,6 +96,10 @@ class Pending(RotatorError):  # noqa: N818 - not a failure
     def __init__(self, message: str, *, retry_after: timedelta) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RequestError(RotatorError):
+    """A certificate signing request that was made elsewhere cannot be read, or is none."""
 
 
 class TargetError(RotatorError):

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from rotator.core.adopt import Adoption, Look, adopt
 from rotator.core.current import Current, current
+from rotator.core.keys import unfit
 from rotator.core.model import (
     CertificateSpec,
     Chain,
@@ -29,7 +30,7 @@ from rotator.core.model import (
     SourceProblem,
 )
 from rotator.core.trust import verify_path
-from rotator.errors import SourceError, StateError, TargetError
+from rotator.errors import RequestError, SourceError, StateError, TargetError
 from rotator.log import logger
 from rotator.ports import Source
 from rotator.suggestions import suggestion_for
@@ -258,13 +259,13 @@ def _served(wanted: Sequence[Wanted], observations: Iterable[Observation], world
             sighting = _as_sighting(observation.endpoint, observation)
             seen.setdefault(observation.endpoint, []).append(sighting)
     served: dict[str, dict[Endpoint, tuple[Sighting, ...]]] = {one.spec.name: {} for one in wanted}
-    asked: dict[str, list[tuple[str, Endpoint]]] = {}
+    asked: dict[str | None, list[tuple[str, Endpoint]]] = {}
     for one in wanted:
         for endpoint in one.endpoints:
             sightings = seen.get(endpoint, [])
             served[one.spec.name][endpoint] = tuple(sightings)
             if not sightings or any(s.fingerprint not in one.stored for s in sightings):
-                asked.setdefault(one.spec.key.algorithm, []).append((one.spec.name, endpoint))
+                asked.setdefault(one.spec.key_algorithm, []).append((one.spec.name, endpoint))
     for algorithm, pairs in asked.items():
         fresh: dict[Endpoint, list[Sighting]] = {}
         for sighting in world.probe([endpoint for _, endpoint in pairs], key_algorithm=algorithm):
@@ -316,7 +317,11 @@ def _facts(
         facts,
         newest=stands.chain,
         history=history,
-        evidence=Evidence(revoked=_revoked(stands.chain, history), trusted=trusted, trust=trust.label),
+        evidence=_requested(
+            spec,
+            Evidence(revoked=_revoked(stands.chain, history), trusted=trusted, trust=trust.label),
+            world,
+        ),
         suggestion=suggestion_for(spec, stands.chain, history, world, now),
         replaced_by_hand=stands.by_hand,
     )
@@ -325,6 +330,18 @@ def _facts(
 def _revoked(chain: Chain | None, history: History) -> bool | None:
     """What rotator itself had revoked is revoked, whatever a CRL says yet; of anything else it cannot be told."""
     return True if chain is not None and chain.fingerprint in history.revoked else None
+
+
+def _requested(spec: CertificateSpec, evidence: Evidence, world: World) -> Evidence:
+    """What a request that was made elsewhere asks for, read anew."""
+    if not spec.csr:
+        return evidence
+    try:
+        requested = world.read_request(spec.csr)
+    except RequestError as error:
+        return replace(evidence, request_problem=str(error))
+    problem = unfit(requested, spec.names)
+    return replace(evidence, requested=requested.spki, request_problem=f"{spec.csr}: {problem}" if problem else "")
 
 
 def _current(facts: Facts, good: Callable[[Chain], bool]) -> Current:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,27 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
+class KeyUse(StrEnum):
+    """What a target does with the private key of what is put there."""
+
+    NEEDED = "needed"
+    OPTIONAL = "optional"  # takes a chain alone as well
+    NEVER = "never"  # takes a chain alone: the key is held elsewhere
+
+
 class PluginSettings(BaseModel):
     """The base of all settings: unknown keys are mistakes, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def key_use(self) -> KeyUse:
+        """For a target: whether it has to be given the private key."""
+        return KeyUse.NEEDED
+
+    def refuses_key(self, algorithm: str, size: int) -> str:
+        """For an issuer: why it is known to sign no such key, in a clause; empty where it may, or nobody knows."""
+        return ""
 
 
 class SecretRef:

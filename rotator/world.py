@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rotator.core.adopt import AdoptionRule, AdoptTarget
+from rotator.core.keys import Requested
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Certificate, CertificateSpec, Sighting, TrustSpec
+from rotator.lib.requestfile import read_request
 from rotator.ports import Clock, Issuer, Prober, Source, Store, TargetFactory
 
 Verifier = Callable[[Sighting, Sequence[Certificate]], str | None]
@@ -26,6 +28,7 @@ class World:
         issuer_trust: trust that the config states for an issuer.
         system_roots: the roots of the operating system, read when asked.
         file_roots: the roots in a file, read when asked.
+        read_request: a request that was made elsewhere, read from its file when asked; raises `RequestError`.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
     """
 
@@ -43,4 +46,5 @@ class World:
     specs: tuple[CertificateSpec, ...] = ()
     rules: tuple[AdoptionRule, ...] = ()
     issuer_trust: Mapping[str, TrustSpec] = field(default_factory=lambda: MappingProxyType({}))
+    read_request: Callable[[str], Requested] = read_request
     keep_keys: bool = True

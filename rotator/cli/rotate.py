@@ -21,6 +21,9 @@ def rotate(
     issuer: Annotated[str | None, typer.Option(metavar="ISSUER", help="All whose issuer this is.")] = None,
     match: Annotated[str | None, typer.Option(metavar="GLOB", help="All whose name matches, like 'shop-*'.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Renew also what is not due.")] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make a new key also where the config says to use the old one again.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TABLE,
@@ -40,7 +43,7 @@ def rotate(
     read = read_config(config)
     with reading(read) as store:
         specs = _chosen(names, issuer, match, store, read)
-    shared = {"force": "yes" if force else "no", "reason": reason}
+    shared = {"force": "yes" if force else "no", "reason": reason, "new_key": "yes" if new_key else "no"}
     return tell(output, ask(read, "rotate", [{"certificate": spec.name, **shared} for spec in specs]))
 
 

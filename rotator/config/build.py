@@ -153,6 +153,7 @@ def _spec(certificate: Declared, targets: tuple[PluginEntry, ...], mode: Mode) -
         mode=_mode(certificate, mode),
         windows=certificate.windows,
         allow=certificate.allow,
+        csr=certificate.csr,
     )
 
 

@@ -186,7 +186,14 @@ class Declared(Section):
     issuer: IssuerNames = Field(description="Who signs; the second when the first cannot.")
     targets: list[Entry] = Field(min_length=1, description="Where it is put.")
     owner: str = Field(default="", description="The team that hears about it.")
-    key: Key = Field(default=KeySpec(), description="The key to make.")
+    key: Key = Field(
+        default=KeySpec(),
+        description="The key to make, a new one each time: ecdsa-256, rsa-2048 …, or `algorithm`, `size` and `reuse`.",
+    )
+    csr: str = Field(
+        default="",
+        description="A file with a request that was made elsewhere: its key never comes here. Read anew each time.",
+    )
     endpoints: tuple[ServedAt, ...] = Field(default=(), description="Where it is served: host:port, smtp://host:587 …")
     lifetime: Duration | None = Field(
         default=None, gt=timedelta(0), description="What to ask the issuer for; without it the issuer decides."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from rotator.config.entries import Plugins
+from rotator.config.keys import key_problems
 from rotator.config.mistakes import unknown_key
 from rotator.config.model import Declared, File
 from rotator.config.source import Document, Where, shown
@@ -26,6 +27,7 @@ def reference_problems(document: Document, file: File | None, plugins: Plugins) 
     yield from _places_twice(document, plugins)
     if file is not None:
         yield from _ticks(document, file)
+        yield from key_problems(document, file, plugins)
         trusts = {e.name: e.shared["trust"] for e in plugins.issuers if e.shared["trust"] is not None}
         for index, certificate in enumerate(file.certificates):
             where: Where = ("certificates", index)

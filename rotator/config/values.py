@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -28,6 +29,8 @@ KEYS = {
     "rsa-4096": KeySpec("rsa", 4096),
     "ed25519": KeySpec("ed25519", 0),
 }
+_USUAL_SIZES = {"ecdsa": 256, "rsa": 2048}
+_RSA_SIZES = (2048, 4096)
 HOLD_REASONS = tuple(reason for reason, _ in HOLDS)
 _START = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 
@@ -124,22 +127,43 @@ Workloads = Annotated[
 
 
 def read_key(value: object) -> KeySpec:
-    """`ecdsa-256`, `rsa-2048`, `ed25519` and their like.
+    """`ecdsa-256`, `rsa-2048`, `ed25519` and their like, or `{algorithm: ecdsa, size: 256, reuse: true}`.
 
     Raises:
         ValueError: such a key is not made.
     """
     if isinstance(value, KeySpec):
         return value
+    if isinstance(value, dict):
+        return _key_in_parts(_mapping(value, "algorithm", "size", "reuse"))
     spec = KEYS.get(str(value).lower())
     if spec is None:
         raise ValueError(f"{value!r} is no key that is made; there are {', '.join(KEYS)}")
     return spec
 
 
-def show_key(key: KeySpec) -> str:
+def _key_in_parts(parts: dict[str, object]) -> KeySpec:
+    algorithm, reuse = parts.get("algorithm", "ecdsa"), parts.get("reuse", False)
+    size = parts.get("size", _USUAL_SIZES.get(str(algorithm), 0))
+    if not isinstance(reuse, bool):
+        raise ValueError("reuse is true or false")  # noqa: TRY004 - pydantic wants a ValueError
+    if algorithm == "rsa" and type(size) is int and size % 8 == 0 and _RSA_SIZES[0] <= size <= _RSA_SIZES[1]:
+        return KeySpec("rsa", size, reuse)
+    spec = next((one for one in KEYS.values() if (one.algorithm, one.size) == (algorithm, size)), None)
+    if spec is None:
+        raise ValueError(
+            f"{algorithm} {size} is no key that is made; there are rsa of {_RSA_SIZES[0]} to {_RSA_SIZES[1]} bits, "
+            "ecdsa of 256 or 384, and ed25519"
+        )
+    return replace(spec, reuse=reuse)
+
+
+def show_key(key: KeySpec) -> object:
     """A key spec as the config says it."""
-    return f"{key.algorithm}-{key.size}" if key.size else key.algorithm
+    short = f"{key.algorithm}-{key.size}" if key.size else key.algorithm
+    if short in KEYS and not key.reuse:
+        return short
+    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse}
 
 
 def read_trust(value: object) -> TrustSpec:
@@ -253,7 +277,22 @@ _WINDOW_SCHEMA = {
     "additionalProperties": False,
 }
 
-Key = Annotated[KeySpec, *_plain(read_key, show_key, {"enum": list(KEYS)})]
+_KEY_SCHEMA = {
+    "anyOf": [
+        {"enum": list(KEYS)},
+        {
+            "type": "object",
+            "properties": {
+                "algorithm": {"enum": ["ecdsa", "rsa", "ed25519"]},
+                "size": {"type": "integer"},
+                "reuse": {"type": "boolean"},
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+
+Key = Annotated[KeySpec, *_plain(read_key, show_key, _KEY_SCHEMA)]
 Trust = Annotated[TrustSpec, *_plain(read_trust, _show_trust, _TRUST_SCHEMA)]
 ServedAt = Annotated[Endpoint, *_plain(read_endpoint, str, _ENDPOINT_SCHEMA)]
 Window = Annotated[MaintenanceWindow, *_plain(read_window, _show_window, _WINDOW_SCHEMA)]

@@ -152,12 +152,21 @@ def key_policy_changed(facts: Facts, _settings: PolicySettings) -> Violation | N
     chain, want = current_chain(facts), facts.spec.key
     if chain is None or not chain.leaf.key_algorithm:
         return None
+    if facts.spec.csr:
+        return _request_changed(chain, facts)
     have = chain.leaf
     same_size = have.key_size == want.size or 0 in {have.key_size, want.size}
     if have.key_algorithm == want.algorithm and same_size:
         return None
     was, wanted = _key(have.key_algorithm, have.key_size), _key(want.algorithm, want.size)
     return Violation(Reason.KEY_POLICY_CHANGED, f"its key is {was}, to be {wanted}")
+
+
+def _request_changed(chain: Chain, facts: Facts) -> Violation | None:
+    requested = facts.evidence.requested
+    if not requested or not chain.spki or requested == chain.spki:
+        return None
+    return Violation(Reason.KEY_POLICY_CHANGED, f"{facts.spec.csr} asks for another key than it has")
 
 
 def weak(facts: Facts, _settings: PolicySettings) -> Violation | None:

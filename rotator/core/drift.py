@@ -63,20 +63,21 @@ def key_stored(facts: Facts) -> bool:
 def key_lost(facts: Facts) -> bool:
     """Whether neither the store nor any place has a key that belongs to the current chain.
 
-    Certain only where every place was looked at and every key beside the chain was readable.
+    Certain only where every place was looked at and every key beside the chain was readable. What is held elsewhere
+    cannot be lost here.
     """
     chain = current_chain(facts)
-    if chain is None or key_stored(facts) or unseen_places(facts):
+    if chain is None or facts.spec.csr or key_stored(facts) or unseen_places(facts):
         return False
     holders = [o for o in facts.installed.values() if o.chain and o.chain.fingerprint == chain.fingerprint]
     elsewhere = any(o.key and o.key.spki and o.key.spki == chain.spki for o in facts.installed.values())
-    return bool(holders) and not elsewhere and all(_key_fits(o) is False for o in holders)
+    return bool(holders) and not elsewhere and all(_key_fits(o, facts.spec) is False for o in holders)
 
 
-def _key_fits(observation: Observation) -> bool | None:
+def _key_fits(observation: Observation, spec: CertificateSpec) -> bool | None:
     """Whether the key at a place belongs to the chain there; None where no key is expected or it could not be told."""
     key = observation.key
-    if key is None:
+    if key is None or spec.csr:
         return None
     if key.matches is None and not key.spki:
         return False  # a key belongs there, and there is none
@@ -132,7 +133,7 @@ def _drift(observation: Observation, chain: Chain, facts: Facts) -> Drift | None
         return Drift(where, Reason.MISSING, f"{where} is empty")
     if held.fingerprint != chain.fingerprint:
         return Drift(where, Reason.DIFFERS, f"{where} holds {short(held)} instead of {short(chain)}", held)
-    if _key_fits(observation) is False:
+    if _key_fits(observation, facts.spec) is False:
         return Drift(where, Reason.DIFFERS, f"{where} holds {short(chain)} with a key that does not belong to it")
     if key_stored(facts) and facts.evidence.trusted is False and _fewer(held, chain):
         return Drift(where, Reason.DIFFERS, f"{where} holds {short(chain)} without all of its chain", held)
@@ -154,7 +155,7 @@ def sound_others(facts: Facts, settings: PolicySettings) -> tuple[Observation, .
         for o in facts.installed.values()
         if o.chain
         and o.chain.fingerprint != chain.fingerprint
-        and _key_fits(o) is not False
+        and _key_fits(o, facts.spec) is not False
         and not missing_names(facts.spec, o.chain)
         and facts.now < due_at(o.chain, facts.spec, settings)
     )

@@ -179,6 +179,15 @@ def findings(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | N
     return Held(Action.HOLD, open_ones[0].reason, message, next_look(facts, settings), approve_command(facts))
 
 
+def request_unfit(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:
+    """Nothing is ordered with a request that a CA would refuse; its file is read anew at each look."""
+    problem = facts.evidence.request_problem
+    if not problem or not wanted.orders:
+        return None
+    message = f"{problem}; put a request there that fits"
+    return Held(Action.REFUSE, Reason.REQUEST_UNFIT, message, next_look(facts, settings))
+
+
 # ---------------------------------------------------------------- when
 
 

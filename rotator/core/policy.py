@@ -26,6 +26,7 @@ from rotator.core.drift import (
     unreadable_places,
     unseen_places,
 )
+from rotator.core.keys import next_key, told
 from rotator.core.lead import PolicySettings, due_at, emergency_at, lead, lead_of, renew_at, span, why_this_lead
 from rotator.core.limits import gap_until, open_ask, redeploy_until, resumes
 from rotator.core.model import Action, Chain, Decision, Facts, Location, Violation
@@ -74,6 +75,7 @@ HOLD_CHECKS: tuple[Hold, ...] = (
     holds.paused,  # nobody paused it
     holds.put_back,  # nobody put an older one back
     quarantine.quarantined,  # this bundle did no harm there
+    holds.request_unfit,  # a request that was made elsewhere can be ordered with
     holds.findings,  # no finding on the new chain waits for a person
     # Is it time? The first two yield past the emergency line.
     holds.outside_window,  # changes are allowed now
@@ -230,6 +232,9 @@ def _lead(facts: Facts, settings: PolicySettings) -> timedelta:
 
 def _answer(wanted: Wanted, facts: Facts, settings: PolicySettings) -> Decision:
     """What is wanted, or the first thing that holds it back."""
+    if wanted.renews and not facts.evidence.request_problem:
+        key = told(next_key(facts, settings), facts.spec)
+        wanted = replace(wanted, message=f"{wanted.message}, {key}") if key else wanted
     for hold in HOLD_CHECKS:
         held = hold(facts, settings, wanted)
         if held is not None:
@@ -315,6 +320,8 @@ def _outlook(chain: Chain, at: datetime, facts: Facts, settings: PolicySettings)
     notes += ["put there by hand"] if facts.replaced_by_hand else []
     later = _found(NEXT_RENEWAL_CHECKS, facts, settings)
     notes += [f"at its next renewal: {'; '.join(v.message for v in later)}"] if later else []
+    problem = facts.evidence.request_problem
+    notes += [f"it could not be renewed: {problem}"] if problem else []
     silent = [str(s.endpoint) for many in facts.served.values() for s in many if not s.state.up]
     notes += [f"{', '.join(dict.fromkeys(silent))} did not show what it serves"] if silent else []
     return "; ".join(notes)

@@ -254,6 +254,8 @@ def _issuer_changed(facts: ValidationFacts) -> Iterator[str]:
 
 
 def _key_type_changed(facts: ValidationFacts) -> Iterator[str]:
+    if facts.spec.csr:
+        return  # whatever kind its holder asks for, it is meant
     new, asked = _key_kind(facts.leaf), (facts.spec.key.algorithm, facts.spec.key.size)
     old = _key_kind(facts.current.leaf) if facts.current else None
     if new not in {asked, old}:

@@ -13,7 +13,7 @@ from rotator.core.model import Certificate, CertificateSpec, Decision, History, 
 from rotator.core.pem import moment
 from rotator.core.reasons import Reason
 from rotator.report.table import grid, headed, outcomes
-from rotator.report.words import day, left
+from rotator.report.words import day, key_of, left
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _spec(one: Card) -> Mapping[str, str]:
         "owner": spec.owner,
         "covers": ", ".join(spec.names),
         "issuer": ", then ".join(spec.issuers),
-        "key": f"{spec.key.algorithm} {spec.key.size or ''}".strip(),
+        "key": key_of(spec),
         "mode": spec.mode.value,
         "from": f"adopted from {spec.adopted_from}" if spec.adopted_from else "declared in the config",
         "stored at": "\n".join(one.places),

@@ -52,7 +52,8 @@ __all__ = [
 
 
 def spec(one: CertificateSpec) -> Object:
-    """`name`, `owner`, `names`, `issuers`, `key`, `mode`, `from` (`declared` or the adopting rule's source),
+    """`name`, `owner`, `names`, `issuers`, `key`, `reuse` (the key is used again), `csr` (the
+    request's file, where the key is held elsewhere), `mode`, `from` (`declared` or the adopting rule's source),
     `targets` (`kind`, `settings`, `restart`), `endpoints`."""
     return {
         "name": one.name,
@@ -60,6 +61,8 @@ def spec(one: CertificateSpec) -> Object:
         "names": list(one.names),
         "issuers": list(one.issuers),
         "key": f"{one.key.algorithm}-{one.key.size}" if one.key.size else one.key.algorithm,
+        "reuse": one.key.reuse,
+        "csr": one.csr or None,
         "mode": one.mode.value,
         "from": one.adopted_from or "declared",
         "targets": [

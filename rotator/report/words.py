@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from rotator.core.lead import span
-from rotator.core.model import Action, Decision
+from rotator.core.model import Action, CertificateSpec, Decision
 from rotator.core.reasons import Reason
 
-__all__ = ["PLAN_WORDS", "count", "day", "iso", "kind_of", "left", "plan_counts", "plan_line", "span"]
+__all__ = ["PLAN_WORDS", "count", "day", "iso", "key_of", "kind_of", "left", "plan_counts", "plan_line", "span"]
 
 PLAN_WORDS: Mapping[str, str] = {
     "renew": "to renew",
@@ -39,6 +39,13 @@ def left(ends: datetime | None, now: datetime) -> str:
     if ends is None:
         return "-"
     return span(ends - now) if ends > now else f"{span(now - ends)} ago"
+
+
+def key_of(spec: CertificateSpec) -> str:
+    """`ecdsa 256`, `rsa 2048, used again`, or where it is held elsewhere the request that was made with it."""
+    if spec.csr:
+        return f"held elsewhere; the request is {spec.csr}"
+    return f"{spec.key.algorithm} {spec.key.size or ''}".strip() + (", used again" if spec.key.reuse else "")
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -18,6 +18,8 @@ RECEIVED = "received"
 ACCEPTED = "accepted"
 SUPERSEDED = "superseded"
 DROPPED = "dropped"
+HELD_ELSEWHERE = b""
+"""What stands for the key of a bundle that has none here: all there is to put in place is kept."""
 STATUSES = frozenset({RECEIVED, ACCEPTED, SUPERSEDED, DROPPED})
 
 
@@ -35,7 +37,7 @@ def list_bundles(connection: Connection, certificate: str, seal: Seal) -> tuple[
 
 def _from_row(row: AnyRow, seal: Seal) -> StoredBundle:
     key = b""
-    if row.sealed is not None:
+    if row.sealed:
         key = seal.open(Sealed(row.key_id, row.sealed), _place(row.certificate, row.fingerprint))
     return StoredBundle(
         certificate=row.certificate,
@@ -59,7 +61,9 @@ def keep(connection: Connection, stored: StoredBundle, seal: Seal) -> None:
         "issuer": stored.issuer,
         "at": stored.at,
     }
-    if stored.keys_kept:
+    if stored.keys_kept and not stored.bundle.key:
+        values |= {"key_id": None, "sealed": HELD_ELSEWHERE}
+    elif stored.keys_kept:
         sealed = seal.close(stored.bundle.key, _place(stored.certificate, chain.fingerprint))
         values |= {"key_id": sealed.key_id, "sealed": sealed.value}
     row = _find(connection, stored.certificate, chain.fingerprint)

@@ -24,8 +24,8 @@ SURGE_APPROVED_FOR = timedelta(days=1)
 # ---------------------------------------------------------------- rotate and approve
 
 
-def ask(connection: Connection, certificate: str, *, force: bool, reason: str, at: datetime) -> None:
-    values = {"asked_at": at, "ask_force": force, "ask_reason": reason}
+def ask(connection: Connection, certificate: str, *, force: bool, reason: str, at: datetime, new_key: bool) -> None:
+    values = {"asked_at": at, "ask_force": force, "ask_reason": reason, "ask_new_key": new_key}
     upsert(connection, standing, {"certificate": certificate, **values})
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from rotator.state.bundles import ACCEPTED, DROPPED, SUPERSEDED
+from rotator.state.bundles import ACCEPTED, DROPPED, HELD_ELSEWHERE, SUPERSEDED
 from rotator.state.tables import (
     adopted,
     approvals,
@@ -53,6 +53,7 @@ def purge(connection: Connection, now: datetime, *, keep_superseded: timedelta, 
             .where(
                 bundles.c.status == ACCEPTED,
                 bundles.c.finished_at.is_not(None),
+                bundles.c.sealed != HELD_ELSEWHERE,
                 bundles.c.certificate.not_in(under_way),
             )
             .values(no_key)

@@ -277,9 +277,9 @@ class SqlStore:
 
     # ---------------------------------------------------------------- people
 
-    def ask(self, certificate: str, *, force: bool, reason: str, at: datetime) -> None:
+    def ask(self, certificate: str, *, force: bool, reason: str, at: datetime, new_key: bool = False) -> None:
         with self._writing() as connection:
-            people.ask(connection, certificate, force=force, reason=reason, at=at)
+            people.ask(connection, certificate, force=force, reason=reason, at=at, new_key=new_key)
 
     def approve(self, certificate: str, at: datetime) -> tuple[Reason, ...]:
         with self._writing() as connection:

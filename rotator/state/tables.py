@@ -98,6 +98,7 @@ standing = Table(
     Column("asked_at", Moment),
     Column("ask_force", Boolean),
     Column("ask_reason", Text),
+    Column("ask_new_key", Boolean),
     Column("foreseen_at", Moment),
 )
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rotator.core.lead import lead
-from rotator.core.model import Bundle, Decision, Facts, Result, Stage, Violation
+from rotator.core.model import Bundle, CertificateSpec, Decision, Facts, Result, Stage, Violation
 from rotator.core.pem import key_spki
 from rotator.core.validate import ValidationFacts, Verdict, validate
+from rotator.errors import RequestError
 from rotator.ports import StoredBundle
 from rotator.steps import Ended
 from rotator.trust import Trust
@@ -39,7 +40,7 @@ def _validation(stored: StoredBundle, decision: Decision, facts: Facts, trust: T
     return ValidationFacts(
         spec=spec,
         names=spec.names,
-        csr_spki=key_spki(stored.bundle.key),
+        csr_spki=_asked_for(stored, spec, world),
         new=stored.bundle.chain,
         current=old,
         roots=trust.roots,
@@ -53,6 +54,22 @@ def _validation(stored: StoredBundle, decision: Decision, facts: Facts, trust: T
         public=trust.public,
         issuer=stored.issuer,
     )
+
+
+def _asked_for(stored: StoredBundle, spec: CertificateSpec, world: World) -> str:
+    """SHA-256 of the public key that the request asked for, by the key itself or, held elsewhere, by the request.
+
+    Raises:
+        Ended: the request cannot be read now; the bundle waits for it.
+    """
+    if stored.bundle.key:
+        return key_spki(stored.bundle.key)
+    try:
+        return world.read_request(spec.csr).spki
+    except RequestError as error:
+        raise Ended(
+            Result.FAILED, Stage.VALIDATE, f"the new chain cannot be held against its request: {error}"
+        ) from error
 
 
 def _refuse(stored: StoredBundle, verdict: Verdict, world: World) -> None:

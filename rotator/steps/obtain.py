@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rotator.core.csr import make_csr, new_key
 from rotator.core.guards import issuer_for
 from rotator.core.model import Action, Bundle, Decision, Facts, IssueRequest, Order, Result, Stage
 from rotator.core.policy import skips_gap
 from rotator.errors import IssueError, Pending
 from rotator.ports import Issuer, PendingIssue, StoredBundle
 from rotator.steps import Ended
+from rotator.steps.request import request_for
 from rotator.world import World
 
 
@@ -58,7 +58,7 @@ def _is_newest(stored: StoredBundle, facts: Facts) -> bool:
 
 def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
     store, spec = world.store, facts.spec
-    pending = _pending(facts, world)
+    pending = request_for(facts, world)
     name = pending.issuer if pending.checkpoint else _issuer(decision, facts, world)
     issuer = world.issuers.get(name or "")
     if name is None or issuer is None:
@@ -82,18 +82,6 @@ def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
 def _issuer(decision: Decision, facts: Facts, world: World) -> str | None:
     fleet = world.store.fleet(facts.now)
     return issuer_for(facts.spec, fleet, facts.now, world.policy, trial=decision.trial)
-
-
-def _pending(facts: Facts, world: World) -> PendingIssue:
-    """The key and request of an interrupted order for the same spec, else new ones."""
-    spec = facts.spec
-    pending = world.store.pending(spec.name)
-    if pending is not None and pending.digest == spec.digest and pending.issuer in {"", *spec.issuers}:
-        return pending
-    key = new_key(spec.key)
-    pending = PendingIssue(spec.name, spec.digest, key, make_csr(key, spec.names), started=world.clock.now())
-    world.store.keep_pending(pending)
-    return pending
 
 
 def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, order_id: int) -> Bundle:

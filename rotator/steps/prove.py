@@ -76,7 +76,7 @@ def _watch(placed: Placed, facts: Facts, endpoints: Sequence[Endpoint], world: W
     seen = [_Watched(Judgement(), ())]
 
     def settled() -> bool:
-        after = tuple(world.probe(endpoints, key_algorithm=facts.spec.key.algorithm))
+        after = tuple(world.probe(endpoints, key_algorithm=facts.spec.key_algorithm))
         seen.append(_Watched(judge(before, after, placed.progress.fingerprint), after))
         return seen[-1].judgement.settled
 

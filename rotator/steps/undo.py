@@ -146,7 +146,7 @@ def _old_is_served(
     seen: list[tuple[Sighting, ...]] = [()]
 
     def again() -> bool:
-        seen.append(tuple(world.probe(endpoints, key_algorithm=facts.spec.key.algorithm)))
+        seen.append(tuple(world.probe(endpoints, key_algorithm=facts.spec.key_algorithm)))
         return not restored(before, seen[-1])
 
     if endpoints:

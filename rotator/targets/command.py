@@ -2,7 +2,8 @@
 
 - `snapshot` prints what is there: the chain in PEM, nothing for an empty place, or a JSON document
   `{"chain": PEM or null, "state": anything}`, whose state comes back when the place is to be put back.
-- `deploy` gets `{"chain": PEM, "key": PEM, "replacing": fingerprint or null}` on standard input.
+- `deploy` gets `{"chain": PEM, "key": PEM, "replacing": fingerprint or null}` on standard input; the key is null where
+  it is held elsewhere, as the certificate's `csr` says.
 - `restore` gets `{"chain": PEM or null, "state": anything, "replacing": fingerprint or null}` on standard input.
 
 Status 0 is done, 9 is a conflict (something else than `replacing` is there; nothing was written), all else a failure
@@ -35,7 +36,7 @@ from rotator.core.pem import PemError, chain_pem, read_chain
 from rotator.errors import Conflict, SecretMissing, TargetError
 from rotator.lib import process
 from rotator.ports import Clock
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import Duration, KeyUse, PluginSettings, SecretRef
 
 CONFLICT = 9
 _SYSTEM = "command"
@@ -59,6 +60,10 @@ class CommandSettings(PluginSettings):
     settle: Duration = Field(
         default=timedelta(seconds=30), ge=timedelta(0), description="How long the new one may take to be served."
     )
+
+    @property
+    def key_use(self) -> KeyUse:
+        return KeyUse.OPTIONAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,11 @@ class CommandTarget:
     def deploy(self, bundle: Bundle, *, replacing: str | None) -> Deployed:
         """Compare here as well as in the command, which may not."""
         self._compare(replacing, bundle.chain.fingerprint)
-        document = {"chain": chain_pem(bundle.chain).decode(), "key": bundle.key.decode(), "replacing": replacing}
+        document = {
+            "chain": chain_pem(bundle.chain).decode(),
+            "key": bundle.key.decode() or None,
+            "replacing": replacing,
+        }
         return self._write("deploy", self._settings.deploy, json.dumps(document).encode())
 
     def restore(self, to: Snapshot, *, replacing: str | None) -> Deployed:

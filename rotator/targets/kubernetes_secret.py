@@ -136,6 +136,9 @@ class KubernetesSecretTarget:
     # ------------------------------------------------------------ writing
 
     def deploy(self, bundle: Bundle, *, replacing: str | None) -> Deployed:
+        if not bundle.key:
+            raise TargetError(f"{self._where}: a Secret needs the key, which is held elsewhere; nothing was written")
+
         def change(secret: Secret | None) -> tuple[Change | None, str]:
             if secret is None:
                 self._compare(None, replacing, bundle.chain.fingerprint)

@@ -508,7 +508,6 @@ class TestSettings:
         ("settings", "why"),
         [
             ({}, "needs `certificate`"),
-            ({"certificate": "/a.crt"}, "needs `key`"),
             ({"certificate": "a.crt", "key": "/a.key"}, "no absolute path"),
             ({"path": "/a.pem", "key": "/a.key"}, "belongs to the layout separate"),
             ({"directory": "/a", "chain": "/b"}, "belongs to the layout separate"),

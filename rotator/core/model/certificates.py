@@ -100,7 +100,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A chain and its private key (PKCS#8 PEM, never shown)."""
+    """A chain and its private key (PKCS#8 PEM, never shown; empty where the key is held elsewhere)."""
 
     chain: Chain
     key: bytes = field(repr=False)

@@ -78,11 +78,20 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person's `rotate`: resets the backoff; `force` renews though nothing is due."""
+    """A person's `rotate`: resets the backoff; `force` renews though nothing is due.
+
+    `new_key` makes a new key also where the config says that the old one is used again.
+    """
 
     at: datetime
     force: bool = False
     reason: str = ""
+    new_key: bool = False
+
+    @property
+    def wants_new_key(self) -> bool:
+        """Asked for, or said by the reason: a key that is known to others is never used again."""
+        return self.new_key or "key-compromise" in self.reason.lower().replace(" ", "-").replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,8 +145,12 @@ class Evidence:
         revoked: None when it could not be told.
         trusted: whether the clients' trust verifies what is installed; None when it could not be told.
         trust: in words, the trust it was held against (`system`, `issuer internal`, `file /…`).
+        requested: SHA-256 of the public key in the request that was made elsewhere; empty where there is none.
+        request_problem: why that request cannot be ordered with, in a clause; empty when it can.
     """
 
     revoked: bool | None = None
     trusted: bool | None = None
     trust: str = ""
+    requested: str = ""
+    request_problem: str = ""

@@ -23,10 +23,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """The key to make: `rsa` with 2048–4096 bits, `ecdsa` with 256 or 384, `ed25519` with 0."""
+    """The key to make: `rsa` with 2048–4096 bits, `ecdsa` with 256 or 384, `ed25519` with 0.
+
+    `reuse` keeps it over renewals, for clients that pin it; without it each certificate gets a new one.
+    """
 
     algorithm: str = "ecdsa"
     size: int = 256
+    reuse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class CertificateSpec:
         renew_before: an explicit lead; None means the rule.
         allow: reasons of grade *hold* that the operator has allowed beforehand.
         adopted_from: the adoption rule's place in the config, empty when declared.
+        csr: the file of a request whose key is held elsewhere (an HSM, an appliance); rotator then never has a key,
+            and `key` says nothing. Empty where rotator makes the key.
     """
 
     name: str
@@ -101,15 +107,24 @@ class CertificateSpec:
     windows: tuple[MaintenanceWindow, ...] = ()
     allow: frozenset[Reason] = frozenset()
     adopted_from: str = ""
+    csr: str = ""
+
+    @property
+    def key_algorithm(self) -> str | None:
+        """What servers are asked to show a certificate for; None where only the key's holder knows."""
+        return None if self.csr else self.key.algorithm
 
     @property
     def digest(self) -> str:
-        """Changes when what is to be issued or where it goes changes; nothing else resets gap and backoff."""
+        """Changes when what is to be issued or where it goes changes; nothing else resets gap and backoff.
+
+        Whether a key is used again is no part of it: turning that on or off calls for no order.
+        """
         text = json.dumps(
             [
                 sorted(self.names),
                 list(self.issuers),
-                [self.key.algorithm, self.key.size],
+                ["csr", self.csr] if self.csr else [self.key.algorithm, self.key.size],
                 self.profile,
                 sorted(target.canonical for target in self.targets),
             ]

@@ -12,6 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from rotator.issuers.acme.directory import DIRECTORIES
 from rotator.settings import Duration, PluginSettings, SecretRef
 
+_PUBLIC_RSA = (2048, 3072, 4096)
+
 
 class ExternalAccount(PluginSettings):
     """The external account binding that some CAs give to their customers (RFC 8555, 7.3.4).
@@ -95,6 +97,16 @@ class AcmeSettings(PluginSettings):
     @property
     def directory_url(self) -> str:
         return DIRECTORIES.get(self.directory, self.directory)
+
+    def refuses_key(self, algorithm: str, size: int) -> str:
+        """What no public CA may sign (Baseline Requirements, 6.1.5), and what Boulder, which most run, does not."""
+        if self.directory not in DIRECTORIES:
+            return ""
+        if algorithm == "ed25519":
+            return "public CAs sign rsa and ecdsa keys only"
+        if algorithm == "rsa" and size not in _PUBLIC_RSA:
+            return f"public CAs sign rsa keys of {', '.join(map(str, _PUBLIC_RSA))} bits"
+        return ""
 
     @property
     def verify(self) -> bool | str:

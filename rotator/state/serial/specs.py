@@ -25,11 +25,11 @@ from rotator.state.serial.world import endpoint_from_json, endpoint_to_json
 
 
 def key_spec_to_json(key: KeySpec) -> Json:
-    return {"algorithm": key.algorithm, "size": key.size}
+    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse}
 
 
 def key_spec_from_json(document: Json) -> KeySpec:
-    return KeySpec(document["algorithm"], document["size"])
+    return KeySpec(document["algorithm"], document["size"], document.get("reuse", False))
 
 
 def target_to_json(target: TargetSpec) -> Json:
@@ -85,6 +85,7 @@ def spec_to_json(spec: CertificateSpec) -> Json:
         "windows": [window_to_json(window) for window in spec.windows],
         "allow": sorted(reason.value for reason in spec.allow),
         "adopted_from": spec.adopted_from,
+        "csr": spec.csr,
     }
 
 
@@ -105,4 +106,5 @@ def spec_from_json(document: Json) -> CertificateSpec:
         windows=tuple(window_from_json(window) for window in document["windows"]),
         allow=frozenset(Reason(reason) for reason in document["allow"]),
         adopted_from=document["adopted_from"],
+        csr=document.get("csr", ""),
     )

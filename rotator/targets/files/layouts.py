@@ -82,7 +82,8 @@ def layout_of(settings: FilesSettings) -> Layout:
 
 
 class Separate:
-    """Two plain files, or three: renamed back to back, with a journal for the moment between."""
+    """Two plain files, or three: renamed back to back, with a journal for the moment between; one where the key is held
+    elsewhere."""
 
     def __init__(self, settings: FilesSettings) -> None:
         self._settings = settings
@@ -100,10 +101,11 @@ class Separate:
         return _held(self._paths, key=KEY)
 
     def rendered(self, bundle: Bundle, held: Held) -> Files:
+        key = {KEY: bundle.key} if KEY in self._paths else {}
         if CHAIN not in self._paths:
-            return {CERTIFICATE: chain_pem(bundle.chain), KEY: bundle.key}
+            return {CERTIFICATE: chain_pem(bundle.chain), **key}
         above = b"".join(certificate_pem(each) for each in bundle.chain.certificates[1:])
-        return {CERTIFICATE: certificate_pem(bundle.chain.leaf), CHAIN: above, KEY: bundle.key}
+        return {CERTIFICATE: certificate_pem(bundle.chain.leaf), CHAIN: above, **key}
 
     def write(self, files: Files) -> None:
         settings = self._settings
@@ -211,5 +213,5 @@ def _held(paths: Mapping[str, Path], *, key: str) -> Held:
 
 
 def same_pair(held: Chain | None, key_spki: str, bundle: Bundle) -> bool:
-    """Whether a place holds this very bundle: every certificate of the chain, and its key."""
-    return held is not None and held == bundle.chain and key_spki == bundle.chain.spki
+    """Whether a place holds this very bundle: every certificate of the chain, and its key, if it has one."""
+    return held is not None and held == bundle.chain and (not bundle.key or key_spki == bundle.chain.spki)

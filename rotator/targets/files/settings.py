@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import Duration, KeyUse, PluginSettings
 
 LONGEST_RELOAD = timedelta(minutes=10)
 
@@ -57,7 +57,9 @@ class FilesSettings(PluginSettings):
         "time, with a link `current` that is switched at once.",
     )
     certificate: AbsolutePath = Field(default="", description="The file of the chain, leaf first (separate).")
-    key: AbsolutePath = Field(default="", description="The file of the private key (separate).")
+    key: AbsolutePath = Field(
+        default="", description="The file of the private key; left out where the key is held elsewhere (separate)."
+    )
     chain: AbsolutePath = Field(
         default="", description="A file for the intermediates; `certificate` then holds the leaf alone (separate)."
     )
@@ -97,7 +99,7 @@ class FilesSettings(PluginSettings):
     @model_validator(mode="after")
     def _is_complete(self) -> FilesSettings:
         for name in _PLACES[self.layout]:
-            if not getattr(self, name):
+            if not getattr(self, name) and name != "key":  # without one it holds the chain of a key held elsewhere
                 raise ValueError(f"the layout {self.layout} needs `{name}`")
         for layout, names in _PLACES.items():
             for name in (*names, *(("chain",) if layout is LayoutKind.SEPARATE else ())):
@@ -106,6 +108,10 @@ class FilesSettings(PluginSettings):
         if self.reload and self.touch:
             raise ValueError("give either `reload` or `touch`")
         return self
+
+    @property
+    def key_use(self) -> KeyUse:
+        return KeyUse.NEVER if self.layout is LayoutKind.SEPARATE and not self.key else KeyUse.NEEDED
 
     @property
     def file_mode(self) -> int:

@@ -17,7 +17,7 @@ from rotator.core.pem import PemError, key_facts, read_chain
 from rotator.errors import Conflict, TargetError
 from rotator.lib import atomicfile, plainfile, process
 from rotator.ports import Clock
-from rotator.settings import PluginSettings
+from rotator.settings import KeyUse, PluginSettings
 from rotator.targets.files.layouts import Files, Held, Layout, chain_text, key_text, layout_of, same_pair
 from rotator.targets.files.settings import FilesSettings, LayoutKind
 
@@ -63,14 +63,16 @@ class FilesTarget:
                 chain = read_chain(text)
             except PemError as error:
                 problem = Problem(ProblemKind.UNREADABLE, f"{self._layout.place}: {error}")
-        # Beside a certificate a key is expected, so its absence is a fact too.
-        key = key_facts(chain, key_text(held.files), held.key_mode) if held.files else None
+        # Beside a certificate a key is expected, so its absence is a fact too, unless none belongs there.
+        expected = held.files and self._settings.key_use is not KeyUse.NEVER
+        key = key_facts(chain, key_text(held.files), held.key_mode) if expected else None
         return Snapshot(Observation(self.location, chain, problem, key), _state(held.files))
 
     # ------------------------------------------------------------ writing
 
     def deploy(self, bundle: Bundle, *, replacing: str | None) -> Deployed:
         """Write the files, unless they hold this very bundle, and have them read again."""
+        self._require_fit(bundle)
         with self._alone():
             held = self._layout.read()
             present = self._snapshot(held)
@@ -91,6 +93,13 @@ class FilesTarget:
                 self._compare(self._snapshot(held), replacing, to.fingerprint)
                 self._layout.write(was)
         return Deployed(self.location, self._reload("the files are as they were"))
+
+    def _require_fit(self, bundle: Bundle) -> None:
+        use = self._settings.key_use
+        if use is KeyUse.NEVER and bundle.key:
+            raise TargetError(f"{self._layout.place} has no file for the key that belongs to it; name one as `key`")
+        if use is KeyUse.NEEDED and not bundle.key:
+            raise TargetError(f"{self._layout.place} needs the key, which is held elsewhere; leave `key` out there")
 
     def _compare(self, present: Snapshot, replacing: str | None, wanted: str | None) -> None:
         if present.fingerprint not in {replacing, wanted}:

@@ -1,0 +1,238 @@
+"""Keys over renewals: a new one, the same again, and one that rotator never sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rotator.asked import carry_out
+from rotator.core.csr import make_csr, new_key
+from rotator.core.model import Action, Bundle, KeySpec, Result, TargetSpec
+from rotator.core.pem import chain_pem, key_spki, read_chain
+from rotator.core.reasons import Reason
+from rotator.ports import PendingIssue, Request
+from tests.flow.issuers import Lie
+from tests.flow.services import Manner, Service
+from tests.flow.site import DAY, HOUR, Site
+
+AGAIN = KeySpec("ecdsa", 256, reuse=True)
+NAME = "portal.example.com"
+
+
+def pinned(site: Site) -> Service:
+    """A service whose key is used again, after its first renewal."""
+    shop = site.service("shop", left=20 * DAY)
+    site.declare("shop", shop, key=AGAIN)
+    first = site.outcome()
+    assert first.result is Result.DONE, first.error
+    assert "with a new key (rotator did not make the present one)" in first.decision.message
+    return shop
+
+
+def spki(service: Service) -> str:
+    return read_chain(service.certificate.read_bytes()).spki
+
+
+def test_a_renewal_makes_a_new_key(site: Site) -> None:
+    """Shows that by default two certificates never have the same key."""
+    shop = site.cared_for("shop")
+    before = spki(shop)
+    site.look()
+    second = spki(shop)
+    site.time.goes_by(70 * DAY)
+    site.look()
+    assert len({before, second, spki(shop)}) == 3
+
+
+def test_a_key_that_is_used_again_survives_renewals(site: Site) -> None:
+    """Shows that the key of the first renewal is that of the second and third, and what is served is proved."""
+    shop = pinned(site)
+    key, served = spki(shop), shop.serves
+    for _ in range(2):
+        site.time.goes_by(70 * DAY)
+        outcome = site.outcome()
+        assert outcome.result is Result.DONE, outcome.error
+        assert outcome.decision.message.endswith("with the same key")
+        assert spki(shop) == key
+        assert shop.serves != served
+
+
+def test_a_new_key_on_demand(site: Site) -> None:
+    """Shows that `rotate --force --new-key` makes a new key once, which is then used again."""
+    shop = pinned(site)
+    key = spki(shop)
+    ask = Request(1, "rotate", {"certificate": "shop", "force": "yes", "new_key": "yes"}, site.time.now, "ada")
+    assert "begins now" in carry_out(ask, site.wiring)
+    outcome = site.soon(HOUR).outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert "with a new key (a person asked for it)" in outcome.decision.message
+    second = spki(shop)
+    assert second != key
+    site.time.goes_by(70 * DAY)
+    assert site.outcome().result is Result.DONE
+    assert spki(shop) == second
+
+
+@pytest.mark.parametrize("again", [True, False], ids=["turned on", "turned off"])
+def test_an_interrupted_order_is_not_finished_with_the_wrong_key(site: Site, again: bool) -> None:
+    """Shows that a key that was made before the config changed its mind is not used after it."""
+    shop = pinned(site)
+    key = spki(shop)
+    (accepted,) = [one for one in site.store.bundles("shop") if one.status == "accepted"]
+    stale = new_key(KeySpec()) if again else accepted.bundle.key
+    spec = site.declare("shop", shop, key=replace(AGAIN, reuse=again))
+    site.store.keep_pending(PendingIssue("shop", spec.digest, stale, make_csr(stale, spec.names)))
+    site.time.goes_by(70 * DAY)
+    assert site.outcome().result is Result.DONE
+    assert (spki(shop) == key) is again
+
+
+# ---------------------------------------------------------------- a key that is held elsewhere
+
+
+class Appliance:
+    """A service that made its own key, and a request with it; rotator is told of the certificate file alone."""
+
+    def __init__(self, site: Site, left: int = 20) -> None:
+        self.request = site.place.folder / "portal.csr"
+        bundle = site.bundle(NAME, left=left * DAY)
+        self.asks(bundle.key)
+        self.service = site.service("portal", bundle=bundle)
+        place = {"certificate": str(self.service.certificate), "touch": str(self.service.reload), "settle": "300ms"}
+        declared = site.declare("portal", self.service, targets=(TargetSpec("files", place),))
+        site.specs["portal"] = replace(declared, csr=str(self.request))
+
+    def asks(self, key: bytes, *names: str) -> None:
+        self.request.write_bytes(make_csr(key, names or (NAME,)))
+
+    @property
+    def key(self) -> str:
+        return key_spki(self.service.key.read_bytes())
+
+
+def files_with_keys(folder: Path) -> set[str]:
+    """Every file below a folder in which a private key can be read."""
+    return {path.name for path in folder.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()}
+
+
+def test_a_request_that_was_made_elsewhere_is_renewed_with(site: Site) -> None:
+    """Shows that its certificate is issued, validated, written and proved, twice, and its key stays where it is."""
+    appliance = Appliance(site)
+    key = appliance.service.key.read_bytes()
+    served = appliance.service.serves
+    for _ in range(2):
+        outcome = site.outcome()
+        assert outcome.result is Result.DONE, outcome.error
+        assert outcome.decision.message.endswith(f"for the key of {appliance.request}")
+        assert appliance.service.serves != served
+        served = appliance.service.held
+        site.time.goes_by(70 * DAY)
+    assert appliance.service.key.read_bytes() == key
+    assert {one.bundle.key for one in site.store.bundles("portal")} == {b""}
+    assert files_with_keys(site.place.state.parent) == set()
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["keep_keys", "no keep_keys"])
+def test_drift_is_mended_without_the_key(site: Site, kept: bool) -> None:
+    """Shows that a certificate that somebody deleted is put back without an order, for nothing secret is missing."""
+    site.keep_keys = kept
+    appliance = Appliance(site)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    site.time.goes_by(DAY)
+    site.look()
+    appliance.service.certificate.unlink()
+    assert site.decision("portal").reason is Reason.SECOND_LOOK
+    again = site.soon(HOUR).outcome()
+    assert (again.decision.action, again.result) == (Action.REDEPLOY, Result.DONE), again.error
+    assert appliance.service.held == outcome.after.fingerprint if outcome.after else None
+    assert len(site.history("portal").orders) == 1
+
+
+def test_another_request_is_followed_at_the_next_renewal(site: Site) -> None:
+    """Shows that the file is read anew each time: the appliance's new key gets the next certificate."""
+    appliance = Appliance(site)
+    assert site.outcome().result is Result.DONE
+    second = new_key(KeySpec("ecdsa", 384))
+    appliance.asks(second)
+    assert "asks for another key" in site.decision("portal").message
+    assert len(site.history("portal").orders) == 1
+    site.time.goes_by(70 * DAY)
+    appliance.service.key.write_bytes(second)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert appliance.key == key_spki(second)
+
+
+def test_a_request_for_other_names_is_refused_and_goes_on_when_it_fits(site: Site) -> None:
+    """Shows that nothing is ordered, that a person is told at once, and that the right file alone ends it."""
+    appliance = Appliance(site)
+    key = appliance.service.key.read_bytes()
+    appliance.asks(key, "other.example.com")
+    decision = site.decision("portal")
+    assert (decision.action, decision.reason) == (Action.REFUSE, Reason.REQUEST_UNFIT)
+    assert site.history("portal").orders == ()
+    assert any("is refused (request-unfit)" in notice.title for notice in site.inbox.notices)
+    appliance.asks(key)
+    assert site.outcome().result is Result.DONE
+
+
+def test_a_missing_request_is_a_sentence(site: Site) -> None:
+    """Shows that a file that is gone is named, and what is served is left alone."""
+    appliance = Appliance(site)
+    before = appliance.service.serves
+    appliance.request.unlink()
+    decision = site.decision("portal")
+    assert decision.reason is Reason.REQUEST_UNFIT
+    assert f"{appliance.request} cannot be read: No such file" in decision.message
+    assert appliance.service.serves == before
+
+
+def test_a_chain_for_another_key_is_refused(site: Site) -> None:
+    """Shows that an issuer that signs another key than the request's is found out without having the key."""
+    appliance = Appliance(site)
+    liar = site.lying()
+    liar.lie = Lie.OTHER_KEY
+    site.specs["portal"] = replace(site.specs["portal"], issuers=(liar.name,))
+    outcome = site.outcome()
+    assert outcome.result is Result.FAILED
+    assert [violation.reason for violation in outcome.violations] == [Reason.KEY_MISMATCH]
+    assert appliance.service.held == appliance.service.serves
+
+
+def test_harm_is_undone_without_the_key(site: Site) -> None:
+    """Shows that the old chain is put back and served again where the appliance falls on the new one."""
+    appliance = Appliance(site)
+    before = appliance.service.serves
+    appliance.service.manner = Manner.FALLS
+    outcome = site.outcome()
+    assert outcome.result is Result.ROLLED_BACK, outcome.error
+    assert appliance.service.serves == appliance.service.held == before
+
+
+def test_the_previous_one_is_put_back_by_hand(site: Site) -> None:
+    """Shows that `rollback` works without a key."""
+    appliance = Appliance(site)
+    assert site.outcome().result is Result.DONE
+    first = appliance.service.held
+    site.time.goes_by(61 * DAY)
+    assert site.outcome().result is Result.DONE
+    request = Request(1, "rollback", {"certificate": "portal"}, site.time.now, "ada")
+    assert "was put back and is served" in carry_out(request, site.wiring)
+    assert appliance.service.held == first
+
+
+def test_a_files_target_says_what_does_not_fit(site: Site) -> None:
+    """Shows that a place with a key file takes no chain alone, and one without takes no key."""
+    bundle = site.bundle(NAME)
+    service = site.service("portal", bundle=bundle)
+    with_key = site.wiring.world.target("portal", service.target())
+    alone = site.wiring.world.target("portal", TargetSpec("files", {"certificate": str(service.certificate)}))
+    before = service.certificate.read_bytes()
+    with pytest.raises(Exception, match="needs the key, which is held elsewhere"):
+        with_key.deploy(Bundle(bundle.chain, b""), replacing=bundle.chain.fingerprint)
+    with pytest.raises(Exception, match="has no file for the key"):
+        alone.deploy(bundle, replacing=bundle.chain.fingerprint)
+    assert service.certificate.read_bytes() == before == chain_pem(bundle.chain)
