@@ -33,6 +33,7 @@ from rotator.core.trust import verify_path
 from rotator.errors import RequestError, SourceError, StateError, TargetError
 from rotator.log import logger
 from rotator.ports import Source
+from rotator.revocations import with_revocation
 from rotator.suggestions import suggestion_for
 from rotator.trust import IssuerRoots, trust_of, verifies
 from rotator.world import World
@@ -68,7 +69,8 @@ def take_stock(world: World, now: datetime) -> Inventory:
     for spec in specs:
         history = histories.get(spec.name, History())
         try:
-            facts.append(_facts(spec, installed[spec.name], served[spec.name], history, world, now, roots))
+            about = _facts(spec, installed[spec.name], served[spec.name], history, world, now, roots, ask=True)
+            facts.append(about)
         except StateError:
             raise
         except Exception as error:  # one certificate that cannot be judged must not hide the others
@@ -76,7 +78,7 @@ def take_stock(world: World, now: datetime) -> Inventory:
             faults.append(SourceProblem(f"certificate {spec.name}", _fault(error)))
     return Inventory(
         at=now,
-        facts=tuple(facts),
+        facts=world.revocations.look(facts) if world.revocations else tuple(facts),
         unmanaged=_unmanaged(observations, facts),
         observations=observations,
         problems=(*(SourceProblem(one.source, one.problem) for one in found if one.problem), *faults),
@@ -297,7 +299,14 @@ def _facts(
     world: World,
     now: datetime,
     roots: IssuerRoots,
+    *,
+    ask: bool = False,
 ) -> Facts:
+    """The facts of one certificate.
+
+    Args:
+        ask: begin to ask its CA whether it has revoked it; without, only what is known already counts.
+    """
     facts = Facts(spec=spec, now=now, installed=installed, served=served, history=history)
     trust = trust_of(facts, world, roots)
 
@@ -313,7 +322,7 @@ def _facts(
     trusted = (
         None if stands.chain is None or not trust.roots or trust.guessed else verifies(stands.chain, trust.roots, now)
     )
-    return replace(
+    found = replace(
         facts,
         newest=stands.chain,
         history=history,
@@ -325,6 +334,11 @@ def _facts(
         suggestion=suggestion_for(spec, stands.chain, history, world, now),
         replaced_by_hand=stands.by_hand,
     )
+    if world.revocations is None:
+        return found
+    if ask:
+        world.revocations.begin(found, trust.roots)
+    return replace(found, evidence=with_revocation(found.evidence, world.revocations.said(found.newest)))
 
 
 def _revoked(chain: Chain | None, history: History) -> bool | None:

@@ -26,6 +26,7 @@ from rotator.metrics import Metrics
 from rotator.notify import Route, heartbeat
 from rotator.plugins import Group, find, kinds
 from rotator.ports import Clock, Store, Target, TargetFactory
+from rotator.revocations import RevocationWatch, asking
 from rotator.state.open import open_copy, open_store
 from rotator.world import Verifier, World
 
@@ -128,8 +129,17 @@ def world_of(config: Config, store: Store, clock: Clock) -> World:
         specs=config.specs(),
         rules=config.rules(),
         issuer_trust=config.issuer_trust,
+        revocations=_revocations(config, store, clock),
         keep_keys=config.file.keep_keys,
     )
+
+
+def _revocations(config: Config, store: Store, clock: Clock) -> RevocationWatch | None:
+    said = config.file.revocation
+    if said.watch == "none":
+        return None
+    ask = asking(clock.now, said.allow_internal, said.every)
+    return RevocationWatch(ask, clock.now, store, observed=said.watch == "managed", every=said.every)
 
 
 def _plugin(group: Group, entry: PluginEntry, *parts: object) -> Any:

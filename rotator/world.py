@@ -12,6 +12,7 @@ from rotator.core.lead import PolicySettings
 from rotator.core.model import Certificate, CertificateSpec, Sighting, TrustSpec
 from rotator.lib.requestfile import read_request
 from rotator.ports import Clock, Issuer, Prober, Source, Store, TargetFactory
+from rotator.revocations import RevocationWatch
 
 Verifier = Callable[[Sighting, Sequence[Certificate]], str | None]
 """One more handshake with the address of a sighting, verified as a client that trusts only these roots would;
@@ -29,6 +30,7 @@ class World:
         system_roots: the roots of the operating system, read when asked.
         file_roots: the roots in a file, read when asked.
         read_request: a request that was made elsewhere, read from its file when asked; raises `RequestError`.
+        revocations: asks CAs whether they have revoked what is in our care; None asks nobody.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
     """
 
@@ -47,4 +49,5 @@ class World:
     rules: tuple[AdoptionRule, ...] = ()
     issuer_trust: Mapping[str, TrustSpec] = field(default_factory=lambda: MappingProxyType({}))
     read_request: Callable[[str], Requested] = read_request
+    revocations: RevocationWatch | None = None
     keep_keys: bool = True

@@ -24,6 +24,7 @@ from rotator.config.values import (
 )
 from rotator.core.model import KeySpec, Mode, Severity
 from rotator.lib.endpoint import parse_endpoint
+from rotator.lib.reach import Reach
 from rotator.settings import Duration, SecretRef
 
 Entry = dict[str, Any]
@@ -101,6 +102,32 @@ class Revocation(Section):
     allow_internal: tuple[str, ...] = Field(
         default=(), description="Internal hosts and networks that may be asked, for a CA of one's own."
     )
+
+
+class RevocationWatch(Section):
+    """Whether CAs are asked, look by look, if they have revoked what is in our care; a revoked one is renewed at once.
+
+    `rotated` asks about what is rotated, `managed` also about what is only observed, `none` asks nobody.
+    """
+
+    watch: Literal["rotated", "managed", "none"] = Field(
+        default="rotated", description="Of which certificates: rotated, managed (also observed ones), or none."
+    )
+    every: Duration = Field(
+        default=timedelta(hours=1),
+        ge=timedelta(minutes=5),
+        le=timedelta(days=1),
+        description="How often each is asked.",
+    )
+    allow_internal: tuple[str, ...] = Field(
+        default=(), description="Internal hosts and networks that may be asked, for a CA of one's own."
+    )
+
+    @field_validator("allow_internal")
+    @classmethod
+    def _are_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Reach.of(value)  # says what is wrong with one
+        return value
 
 
 class Scan(Section):
@@ -260,6 +287,9 @@ class File(Section):
     ] = Field(default=(), description="Certificates, said in full.")
     alerts: Annotated[Literal["none"] | dict[Label, Entry], BeforeValidator(_nothing_is_empty)] = Field(
         default={}, description="Who is told, and `heartbeat`; `none` when nobody is to be."
+    )
+    revocation: RevocationWatch = Field(
+        default=RevocationWatch(), description="Watch whether CAs revoke what is in our care."
     )
     scan: Scan = Field(default=Scan(), description="How the audit judges.")
     web: Web = Field(default=Web(), description="Health, metrics and status page.")

@@ -85,7 +85,8 @@ def names_changed(facts: Facts, _settings: PolicySettings) -> Violation | None:
 def revoked(facts: Facts, _settings: PolicySettings) -> Violation | None:
     if current_chain(facts) is None or not facts.evidence.revoked:
         return None
-    return Violation(Reason.REVOKED, "its issuer has revoked it")
+    why = f" ({facts.evidence.revocation})" if facts.evidence.revocation else ""
+    return Violation(Reason.REVOKED, f"its issuer has revoked it{why}")
 
 
 def expired(facts: Facts, _settings: PolicySettings) -> Violation | None:

@@ -50,7 +50,7 @@ def _validation(stored: StoredBundle, decision: Decision, facts: Facts, trust: T
         approvals=facts.history.approvals,
         pinned_root=facts.history.pinned_root,
         quarantined=any(q.fingerprint == stored.bundle.chain.fingerprint for q in facts.history.quarantines),
-        revoked=None,
+        revoked=stored.bundle.chain.fingerprint in facts.history.revoked or None,
         public=trust.public,
         issuer=stored.issuer,
     )

@@ -143,6 +143,7 @@ class Evidence:
 
     Attributes:
         revoked: None when it could not be told.
+        revocation: the reason of its revocation, since when and who says so, in a clause.
         trusted: whether the clients' trust verifies what is installed; None when it could not be told.
         trust: in words, the trust it was held against (`system`, `issuer internal`, `file /…`).
         requested: SHA-256 of the public key in the request that was made elsewhere; empty where there is none.
@@ -150,6 +151,7 @@ class Evidence:
     """
 
     revoked: bool | None = None
+    revocation: str = ""
     trusted: bool | None = None
     trust: str = ""
     requested: str = ""
