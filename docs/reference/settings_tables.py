@@ -26,9 +26,6 @@ UNSAID: Mapping[tuple[str, str], str] = {
     ("LocalCaSettings", "organisation"): "Organisation in the name of a CA that is made.",
     ("LocalCaSettings", "ca_key"): "The private key of that CA.",
     ("VaultIssuerSettings", "role"): "The role of the PKI engine that signs.",
-    ("KubernetesAuth", "role"): "The role of the Kubernetes auth method.",
-    ("KubernetesAuth", "mount"): "Where that auth method is mounted.",
-    ("KubernetesAuth", "token_file"): "The pod's service account token.",
 }
 
 

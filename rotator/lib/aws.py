@@ -6,8 +6,9 @@ Credentials come from where every AWS tool has them: the environment, a profile,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _TRIES = 8
 """Of one request, with growing pauses (botocore's mode `standard`); ACM allows about ten requests a second."""
+
+_GLOBAL_STS_REGION = "us-east-1"
+_IDENTITY = "Action=GetCallerIdentity&Version=2011-06-15"
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"}
 _UNKNOWN_TO_AWS = {
@@ -198,3 +202,48 @@ def _failure(error: Exception, what: str) -> str:
 
 def _host(error: Any) -> str:
     return urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "the API"
+
+
+# ---------------------------------------------------------------- who we are, for others to ask
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIdentity:
+    """A request to STS that tells whoever sends it who signed it (`GetCallerIdentity`), good for fifteen minutes."""
+
+    url: str
+    body: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
+def signed_identity(settings: AwsSettings, region: str, headers: Mapping[str, str]) -> SignedIdentity:
+    """Sign `sts:GetCallerIdentity` (AWS Signature Version 4) without sending it; `headers` are signed along.
+
+    Args:
+        region: whose STS is meant; without one the global one, which signs for us-east-1.
+
+    Raises:
+        AwsError: there are no credentials, or the role cannot be taken on; boto3 is not installed.
+    """
+    signer = region or _GLOBAL_STS_REGION
+    with translated("sts"):
+        session = _session(settings)
+        if settings.role_arn:
+            session = _as_role(session, settings, signer)
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        credentials = session.get_credentials()
+        url = settings.endpoint_url or _sts_url(session, region)
+        given = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", **headers}
+        request = AWSRequest("POST", url, data=_IDENTITY, headers={**given, "Host": urlsplit(url).netloc})
+        SigV4Auth(credentials and credentials.get_frozen_credentials(), "sts", signer).add_auth(request)
+    return SignedIdentity(url, _IDENTITY, dict(request.headers.items()))
+
+
+def _sts_url(session: Any, region: str) -> str:
+    """The address of STS; other partitions (China, GovCloud) have their own domain."""
+    if not region:
+        return "https://sts.amazonaws.com/"
+    china = session.get_partition_for_region(region) == "aws-cn"
+    return f"https://sts.{region}.amazonaws.com{'.cn' if china else ''}/"

@@ -60,8 +60,15 @@ class Authority:
         """Return the file with its root, for clients."""
         return self.folder / "ca.crt"
 
+    def issue_client(self, name: str) -> Pair:
+        """Sign a client certificate for this name into `<name>.crt` and `<name>.key`."""
+        return self._issue(name, (name,), ExtendedKeyUsageOID.CLIENT_AUTH)
+
     def issue(self, stem: str, *names: str) -> Pair:
         """Sign a server certificate for these names and addresses into `<stem>.crt` and `<stem>.key`."""
+        return self._issue(stem, names, ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def _issue(self, stem: str, names: tuple[str, ...], usage: x509.ObjectIdentifier) -> Pair:
         root = x509.load_pem_x509_certificate(self.ca_file.read_bytes())
         ca_key = serialization.load_pem_private_key((self.folder / "ca.key").read_bytes(), None)
         assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
@@ -71,7 +78,7 @@ class Authority:
             .issuer_name(root.subject)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False)  # type: ignore[arg-type]
         )
         certificate = builder.sign(ca_key, hashes.SHA256())

@@ -30,11 +30,15 @@ class OpenBao:
     url: str
     process: Service
     token: str = ROOT_TOKEN
+    ca_file: Path | None = None
+    """What its own TLS is verified with; `None` for a server without."""
 
     def request(self, method: str, path: str, body: object = None, *, token: str | None = None) -> requests.Response:
         """Send one request to `/v1/<path>`; the answer is returned whatever its status."""
         headers = {"X-Vault-Token": token or self.token}
-        return requests.request(method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=TIMEOUT)
+        return requests.request(
+            method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=TIMEOUT, verify=self._verify
+        )
 
     def expect(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Send one request as root that has to succeed; return what it answers, `{}` for nothing."""
@@ -57,9 +61,13 @@ class OpenBao:
     def is_ready(self) -> bool:
         """Say whether it is up and unsealed."""
         try:
-            return requests.get(f"{self.url}/v1/sys/health", timeout=TIMEOUT).ok
-        except requests.RequestException:
+            return requests.get(f"{self.url}/v1/sys/health", timeout=TIMEOUT, verify=self._verify).ok
+        except (requests.RequestException, OSError):  # its CA file may not be there yet
             return False
+
+    @property
+    def _verify(self) -> bool | str:
+        return True if self.ca_file is None else str(self.ca_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,24 @@ def private_openbao(folder: Path) -> Iterator[OpenBao]:
     need("bao")
     try:
         yield _from_address(_start(folder, os.getpid()), os.getpid())
+    finally:
+        end_all(folder)
+
+
+@contextlib.contextmanager
+def tls_openbao(folder: Path) -> Iterator[OpenBao]:
+    """Run a server of the test's own whose listener speaks TLS and takes client certificates."""
+    need("bao")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    plain = _server(folder, os.getpid(), port).process
+    command = (*plain.command, "-dev-tls", f"-dev-tls-cert-dir={folder}")
+    process = service("openbao", folder, command, owner=os.getpid(), environment={"HOME": str(folder)})
+    server = OpenBao(f"https://{LOOPBACK}:{port}", process, ca_file=folder / "vault-ca.pem")
+    try:
+        process.start()
+        process.wait_ready(server.is_ready)
+        yield server
     finally:
         end_all(folder)
 

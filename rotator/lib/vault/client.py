@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
@@ -22,6 +22,8 @@ from rotator.errors import SecretMissing
 from rotator.lib.http import explain, session
 from rotator.lib.jsonobject import read_object
 from rotator.lib.retryafter import parse_retry_after
+from rotator.lib.vault.errors import VaultError
+from rotator.lib.vault.login import Login, client_certificate, login_of
 from rotator.lib.vault.settings import VaultSettings
 
 MOST_BYTES = 1 << 20
@@ -29,35 +31,14 @@ MOST_BYTES = 1 << 20
 
 _COUNTED = re.compile(r"^\d+ errors? occurred: \* ")
 _MOST_SHOWN = 400  # characters of what Vault says
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_USED = 0.9  # of the life of a login, before the next one is made: none ends between two requests
 _SEALED_WAIT = timedelta(minutes=1)
 _REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 # What passes by itself: a store that is behind (412), a quota (429), a standby (472, 473), and anything above 500.
 _PASSING = {HTTPStatus.PRECONDITION_FAILED, HTTPStatus.TOO_MANY_REQUESTS, 472, 473}
 
 Answer = Mapping[str, Any]
-
-
-class VaultError(Exception):
-    """Vault refused or could not be reached; the message is one clause for people, with Vault's own words in it.
-
-    Attributes:
-        status: of the answer, None when there was none.
-        permanent: trying again unchanged will not help.
-        retry_after: the wait that Vault named, or one that makes sense (a sealed Vault).
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        permanent: bool = False,
-        retry_after: timedelta | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.permanent = permanent
-        self.retry_after = retry_after
 
 
 # ---------------------------------------------------------------- the server
@@ -85,6 +66,7 @@ class Vault:
         self._now = now
         self._most_bytes = most_bytes
         self._login_token = ""
+        self._login_ends = _NEVER
         self._logging_in = threading.Lock()
         self._idle: list[requests.Session] | None = None
 
@@ -148,7 +130,7 @@ class Vault:
         fresh = not self._login_token
         token = "" if public else self._token()
         answer = self._send(asked, token=token)
-        if answer.status_code == HTTPStatus.FORBIDDEN and self._settings.auth.kubernetes and not fresh and not public:
+        if answer.status_code == HTTPStatus.FORBIDDEN and not (self._settings.auth.token or fresh or public):
             # It may have expired or been revoked: log in again, once.
             answer = self._send(asked, token=self._token(instead_of=token))
         return self._judged(answer, asked.path)
@@ -160,27 +142,22 @@ class Vault:
             except SecretMissing as error:
                 raise VaultError(str(error), permanent=True) from error
         with self._logging_in:
-            if self._login_token in {"", instead_of}:
-                self._login_token = self._log_in()
+            if self._login_token in {"", instead_of} or self._now() >= self._login_ends:
+                self._login_token, self._login_ends = self._logged_in(login_of(self._settings.auth))
             return self._login_token
 
-    def _log_in(self) -> str:
-        login = self._settings.auth.kubernetes
-        assert login is not None
-        try:
-            proof = login.token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise VaultError(
-                f"the service account token {login.token_file} cannot be read: {error}", permanent=True
-            ) from error
-        body = {"role": login.role, "jwt": proof}
-        path = f"auth/{login.mount}/login"
-        answer = self._judged(self._send(_Question("post", path, body), token=""), path)
+    def _logged_in(self, login: Login) -> tuple[str, datetime]:
+        """A new token, and when it is to be replaced; one that never ends is kept until it is refused."""
+        asked = self._now()
+        answer = self._judged(self._send(_Question("post", login.path, login.body), token=""), login.path)
         auth = answer.get("auth")
-        token = auth.get("client_token") if isinstance(auth, dict) else None
+        auth = auth if isinstance(auth, dict) else {}
+        token, seconds = auth.get("client_token"), auth.get("lease_duration")
         if not isinstance(token, str) or not token:
             raise VaultError(f"{self._where} answered the login without a token")
-        return token
+        if not isinstance(seconds, int) or seconds <= 0:
+            return token, _NEVER
+        return token, asked + timedelta(seconds=seconds) * _USED
 
     def _send(self, asked: _Question, *, token: str) -> requests.Response:
         """Send one request; a standby's redirect is followed once, as Vault's own client does, never out of TLS."""
@@ -195,7 +172,7 @@ class Vault:
                 return self._exchange(http, f"{active.scheme}://{active.netloc}", asked, token)
         except requests.RequestException as error:
             raise VaultError(explain(error)) from error
-        except OSError as error:  # requests' way to say that the CA file is not there
+        except OSError as error:  # requests' way to say that the CA file, or our own certificate, is not there
             raise VaultError(f"{self._where} cannot be asked: {error}", permanent=True) from error
 
     @contextmanager
@@ -217,7 +194,9 @@ class Vault:
     def _new_session(self) -> requests.Session:
         verify = str(self._settings.ca_file) if self._settings.ca_file else True
         seconds = self._settings.timeout.total_seconds()
-        return session(total_seconds=seconds, max_bytes=self._most_bytes, verify=verify)
+        http = session(total_seconds=seconds, max_bytes=self._most_bytes, verify=verify)
+        http.cert = client_certificate(self._settings.auth)
+        return http
 
     def _exchange(self, http: requests.Session, base: str, asked: _Question, token: str) -> requests.Response:
         try:

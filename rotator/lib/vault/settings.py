@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -10,48 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.settings import Duration, PluginSettings, SecretRef
-
-_SEGMENT = re.compile(r"[A-Za-z0-9_.-]+")
-
-
-def api_path(value: str) -> str:
-    """A mount, role or other part of an API path as the operator writes it.
-
-    Raises:
-        ValueError: it is empty, or a segment could lead elsewhere (`..`) or needs escaping.
-    """
-    segments = value.split("/")
-    if not all(_SEGMENT.fullmatch(segment) and segment.strip(".") for segment in segments):
-        raise ValueError(f"{value!r} is no path in Vault; write it like pki or team/pki, without slashes at the ends")
-    return value
-
-
-class KubernetesAuth(PluginSettings):
-    """Log in with the service account of the pod."""
-
-    role: str
-    mount: str = "kubernetes"
-    token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-
-    _mount_is_a_path = field_validator("mount")(api_path)
-
-
-class VaultAuth(PluginSettings):
-    """How to log in: exactly one way.
-
-    Attributes:
-        token: a token whose policy allows what is asked of it.
-    """
-
-    token: SecretRef | None = None
-    kubernetes: KubernetesAuth | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if (self.token is None) == (self.kubernetes is None):
-            raise ValueError("say how to log in: either token or kubernetes")
-        return self
+from rotator.lib.vault.auth import VaultAuth
+from rotator.settings import Duration, PluginSettings
 
 
 class VaultSettings(PluginSettings):
@@ -77,3 +36,9 @@ class VaultSettings(PluginSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError(f"{value!r} is no address of a Vault; write it like https://vault.example.com:8200")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _certificates_need_tls(self) -> Self:
+        if self.auth.certificate and not self.url.startswith("https:"):
+            raise ValueError("a client certificate is shown over TLS alone; write the address with https://")
+        return self
