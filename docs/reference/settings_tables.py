@@ -25,7 +25,6 @@ Node = Mapping[str, Any]
 UNSAID: Mapping[tuple[str, str], str] = {
     ("LocalCaSettings", "organisation"): "Organisation in the name of a CA that is made.",
     ("LocalCaSettings", "ca_key"): "The private key of that CA.",
-    ("VaultIssuerSettings", "role"): "The role of the PKI engine that signs.",
 }
 
 

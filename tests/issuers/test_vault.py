@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rotator.core.model import KeySpec
+from rotator.core.model import Certificate, Endpoint, KeySpec, RevocationReason
 from rotator.core.pem import certificate_pem, key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError
@@ -22,6 +23,8 @@ from tests.pki import Authority
 from tests.servers.hostile import HostileProxy
 from tests.servers.loopback import Drop, Request, Response
 from tests.servers.openbao import OpenBao, PkiMount, new_pki_mount, private_openbao
+from tests.servers.service import wait_until
+from tests.servers.service import wait_until
 
 TOKEN = "VAULT_ISSUER_TOKEN"
 DAY = timedelta(days=1)
@@ -117,6 +120,137 @@ class TestSigning:
             chain = issue(make(url=proxy.url), ask("shop.example.com"))
 
         assert len(chain.certificates) == 2
+
+    def test_what_the_answer_leaves_out_is_taken_from_the_mount(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """An answer that names no CA at all is completed from what the mount publishes; a second request does it."""
+        now = datetime.now(UTC)
+        root = Authority("Root", not_before=now - DAY, not_after=now + 900 * DAY)
+        _make_intermediate(pki_mount, root)
+
+        with HostileProxy(pki_mount.url, after=_leaf_alone) as proxy:
+            chain = issue(make(url=proxy.url), ask("shop.example.com"))
+
+        assert len(chain.certificates) == 2
+        assert verify_path(chain, (root.certificate,), now + timedelta(minutes=1), ("shop.example.com",)) is None
+
+    def test_a_ca_that_nobody_gives_is_an_error(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """A leaf that no client could verify is not handed on as if it were a chain."""
+        other = Authority("Other", not_before=datetime.now(UTC) - DAY, not_after=datetime.now(UTC) + DAY)
+
+        def hidden(request: Request, response: Response) -> Response:
+            if "/ca_chain" in request.path:
+                data = {"data": {"ca_chain": certificate_pem(other.certificate).decode()}}
+                return replace(response, body=json.dumps(data).encode())
+            return _leaf_alone(request, response)
+
+        with (
+            HostileProxy(pki_mount.url, after=hidden) as proxy,
+            pytest.raises(IssueError, match="neither its answer nor the mount gives the CA that did") as refused,
+        ):
+            issue(make(url=proxy.url), ask("shop.example.com"))
+
+        assert refused.value.permanent
+
+    def test_one_of_several_cas_of_a_mount_signs(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """`issuer_ref` chooses the CA, and the roots are that CA's."""
+        server, mount = pki_mount.server, pki_mount.mount
+        made = {"common_name": "Second root", "issuer_name": "second", "key_type": "ec", "ttl": "8760h"}
+        server.expect("POST", f"{mount}/root/generate/internal", made)
+        token = server.new_token({f"{mount}/issuer/second/sign/any": ["update"], f"{mount}/roles/any": ["read"]})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(TOKEN, token)
+            issuer = make(issuer_ref="second")
+
+            chain = issue(issuer, ask("shop.example.com"))
+
+            assert chain.leaf.issuer == "CN=Second root"
+            assert [root.subject for root in issuer.roots()] == ["CN=Second root"]
+            assert objections(issuer, "shop.example.com") == ()
+
+    def test_a_mount_inside_a_namespace_signs(self, openbao: OpenBao, make: MakeIssuer) -> None:
+        """Mount, role and token all lie in the namespace."""
+        name = f"team-{uuid.uuid4().hex[:8]}"
+        openbao.expect("POST", f"sys/namespaces/{name}", {})
+        with new_pki_mount(replace(openbao, namespace=name)) as mount, pytest.MonkeyPatch.context() as patch:
+            patch.setenv(TOKEN, mount.token)
+            issuer = make(namespace=name, mount=mount.mount)
+
+            chain = issue(issuer, ask("shop.example.com"))
+
+            assert verify_path(chain, issuer.roots(), datetime.now(UTC), ("shop.example.com",)) is None
+            assert objections(issuer, "shop.example.com") == ()
+            with pytest.raises(IssueError, match="permission denied"):
+                issue(make(mount=mount.mount), ask("shop.example.com"))
+
+
+def _leaf_alone(request: Request, response: Response) -> Response:
+    """The answer of a `sign` without any CA in it."""
+    if "/sign/" not in request.path:
+        return response
+    body = json.loads(response.body)
+    for field in ("ca_chain", "issuing_ca"):
+        (body.get("data") or {}).pop(field, None)
+    return replace(response, body=json.dumps(body).encode())
+
+
+class TestRevoking:
+    """`revoke`, seen by what OpenBao says of the certificate afterwards."""
+
+    def test_a_certificate_is_revoked_once_and_again(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """The second time is no error, whatever the reason."""
+        issuer = make()
+        leaf = issue(issuer, ask("shop.example.com")).leaf
+
+        issuer.revoke(leaf, RevocationReason.KEY_COMPROMISE)
+        issuer.revoke(leaf, RevocationReason.SUPERSEDED)
+
+        assert _revoked_at(pki_mount, leaf) > 0
+
+    def test_a_certificate_that_the_mount_did_not_keep_is_revoked(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """With `no_store` the mount knows no serial, but knows its own signature."""
+        pki_mount.set_role(no_store=True)
+        issuer = make()
+        leaf = issue(issuer, ask("shop.example.com")).leaf
+
+        issuer.revoke(leaf, RevocationReason.KEY_COMPROMISE)
+
+        assert _revoked_at(pki_mount, leaf) > 0
+
+    def test_what_was_not_revoked_is_an_error(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """Another CA's certificate, and one that has ended already: nothing is claimed that was not done."""
+        now = datetime.now(UTC)
+        strange = Authority("Other", not_before=now - DAY, not_after=now + DAY).certificate
+        short = issue(make(), ask("shop.example.com", lifetime=timedelta(seconds=1))).leaf
+        wait_until(lambda: datetime.now(UTC) > short.not_after + timedelta(seconds=1), "it has ended")
+
+        for certificate, words in ((strange, "refuses .*/revoke"), (short, "revoked nothing: .*already expired")):
+            with pytest.raises(IssueError, match=words) as refused:
+                make().revoke(certificate, RevocationReason.UNSPECIFIED)
+            assert refused.value.permanent
+
+    def test_a_token_that_may_not_revoke_is_told(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The right to sign does not include it."""
+        leaf = issue(make(), ask("shop.example.com")).leaf
+        monkeypatch.setenv(TOKEN, openbao.new_token({f"{pki_mount.mount}/sign/any": ["update"]}))
+
+        with pytest.raises(IssueError, match=r"^bao: .*/revoke: permission denied"):
+            make().revoke(leaf, RevocationReason.UNSPECIFIED)
+
+
+def _revoked_at(mount: PkiMount, certificate: Certificate) -> int:
+    digits = f"{certificate.serial:x}"
+    digits = digits.zfill(len(digits) + len(digits) % 2)
+    serial = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+    return int(mount.server.expect("GET", f"{mount.mount}/cert/{serial}")["data"]["revocation_time"])
+
+
+def test_the_server_is_a_peer_where_it_speaks_tls(make: MakeIssuer) -> None:
+    """Its certificate is one that rotator depends on."""
+    assert make(url="https://vault.example.com:8200").peers == (Endpoint("vault.example.com", 8200),)
+    assert make(url="https://vault.example.com").peers == (Endpoint("vault.example.com", 443),)
+    assert make(url="http://vault.example.com:8200").peers == ()
 
 
 def _make_intermediate(mount: PkiMount, root: Authority, *, with_root: bool = True) -> None:

@@ -32,10 +32,14 @@ class OpenBao:
     token: str = ROOT_TOKEN
     ca_file: Path | None = None
     """What its own TLS is verified with; `None` for a server without."""
+    namespace: str = ""
+    """The namespace that requests go to; the root namespace where it is empty."""
+    namespace: str = ""
+    """The namespace that requests go to; the root namespace where it is empty."""
 
     def request(self, method: str, path: str, body: object = None, *, token: str | None = None) -> requests.Response:
         """Send one request to `/v1/<path>`; the answer is returned whatever its status."""
-        headers = {"X-Vault-Token": token or self.token}
+        headers = {"X-Vault-Token": token or self.token, "X-Vault-Namespace": self.namespace}
         return requests.request(
             method, f"{self.url}/v1/{path}", json=body, headers=headers, timeout=TIMEOUT, verify=self._verify
         )

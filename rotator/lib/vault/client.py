@@ -114,17 +114,44 @@ class Vault:
         Raises:
             VaultError: the server could not be asked.
         """
-        if self._settings.auth.token is None:
-            return
-        try:
-            token = data_of(self.read("auth/token/lookup-self"))
-            life, left = token.get("creation_ttl"), token.get("ttl")
-            if isinstance(life, int) and isinstance(left, int) and token.get("renewable") and left < life / 2:
+        token = self._given_token()
+        life, left = token.get("creation_ttl"), token.get("ttl")
+        if isinstance(life, int) and isinstance(left, int) and token.get("renewable") and left < life / 2:
+            try:
                 self.write("auth/token/renew-self", {})
+            except VaultError as error:
+                if error.status != HTTPStatus.FORBIDDEN:
+                    raise
+
+    def token_left(self) -> timedelta | None:
+        """How long a token that was given to us lives at most; None where it need not end, or that is not known.
+
+        Raises:
+            VaultError: the server could not be asked.
+        """
+        token = self._given_token()
+        left, most, made = (token.get(field) for field in ("ttl", "explicit_max_ttl", "creation_time"))
+        if not isinstance(left, int) or left <= 0:
+            return None
+        if not token.get("renewable"):
+            return timedelta(seconds=left)
+        if isinstance(most, int) and most > 0 and isinstance(made, int):
+            return datetime.fromtimestamp(made, UTC) + timedelta(seconds=most) - self._now()
+        return None
+
+    def _given_token(self) -> Answer:
+        """What Vault says of a token that was given to us; nothing of others, or where the token may not ask.
+
+        Whether it is good for what it is meant for, the next request says better.
+        """
+        if self._settings.auth.token is None:
+            return {}
+        try:
+            return data_of(self.read("auth/token/lookup-self"))
         except VaultError as error:
-            # Whether the token is good for what it is meant for, the next request says better.
             if error.status != HTTPStatus.FORBIDDEN:
                 raise
+            return {}
 
     def _request(self, asked: _Question, *, public: bool) -> Answer:
         fresh = not self._login_token

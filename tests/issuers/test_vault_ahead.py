@@ -1,0 +1,294 @@
+"""Tests of what the issuer `vault` says beforehand, on a real OpenBao that is then asked to sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rotator.core.model import Check, KeySpec, PreflightRequest
+from rotator.errors import IssueError
+from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
+from rotator.issuers.vault.lasting import Lasting
+from rotator.issuers.vault.role import Role
+from tests.issuers.asking import Drawer, ask, issue, objections, real_clock
+from tests.pki import Authority
+from tests.servers.openbao import OpenBao, PkiMount, new_pki_mount
+from tests.servers.service import wait_until
+
+TOKEN = "VAULT_AHEAD_TOKEN"
+DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+MakeIssuer = Callable[..., VaultIssuer]
+
+
+@pytest.fixture
+def make(pki_mount: PkiMount, monkeypatch: pytest.MonkeyPatch) -> MakeIssuer:
+    """Build the issuer on the test's mount, with other settings where the test says so."""
+    monkeypatch.setenv(TOKEN, pki_mount.token)
+
+    def built(**settings: object) -> VaultIssuer:
+        standard = {"url": pki_mount.url, "mount": pki_mount.mount, "role": pki_mount.role}
+        given = {**standard, "auth": {"token": f"${{env:{TOKEN}}}"}, **settings}
+        return VaultIssuer("bao", VaultIssuerSettings.model_validate(given), real_clock(), Drawer())
+
+    return built
+
+
+def check(issuer: VaultIssuer, name: str, request: PreflightRequest | None = None) -> Check:
+    """One of the checks, by its name."""
+    return next(each for each in issuer.preflight(request or PreflightRequest(("a.example.com",))) if each.name == name)
+
+
+class TestRole:
+    """Whatever is said beforehand of a role, the server says when it is asked."""
+
+    NAMES = (
+        "example.com", "a.example.com", "a.b.example.com", "*.example.com", "*.a.example.com", "aexample.com",
+        "EXAMPLE.com", "example.org", "localhost", "10.0.0.1", "::1", "https://example.com/x", "spiffe://x/y",
+    )  # fmt: skip
+    ROLES: tuple[Mapping[str, Any], ...] = (
+        {"allow_any_name": True},
+        {"allow_any_name": True, "allow_ip_sans": False},
+        {"allow_any_name": True, "allow_wildcard_certificates": False},
+        {"allow_any_name": True, "allowed_uri_sans": ["https://*"]},
+        {"allowed_domains": ["example.com"]},
+        {"allowed_domains": ["example.com"], "allow_bare_domains": True},
+        {"allowed_domains": ["example.com"], "allow_subdomains": True},
+        {"allowed_domains": ["example.com"], "allow_subdomains": True, "allow_wildcard_certificates": False},
+        {"allowed_domains": ["a*.com", "*.example.com"], "allow_glob_domains": True},
+        {"allowed_domains": ["*.example.com"], "allow_subdomains": True},
+        {"allowed_domains": ["*.example.com"], "allow_bare_domains": True},
+        {"allow_localhost": False, "allowed_domains": ["localhost"], "allow_bare_domains": True},
+        {"allow_localhost": False},
+        {"allowed_domains": ["{{identity.entity.name}}"], "allowed_domains_template": True, "allow_subdomains": True},
+    )
+
+    @pytest.mark.parametrize("role", ROLES, ids=str)
+    def test_no_name_is_objected_to_that_is_signed(
+        self, pki_mount: PkiMount, make: MakeIssuer, role: Mapping[str, Any]
+    ) -> None:
+        """Of thirteen names each is refused by the server where it was objected to, and signed where it was not."""
+        asked = {"allow_any_name": False, "allow_localhost": True, "require_cn": False, **role}
+        pki_mount.set_role(**asked)
+        read = Role(pki_mount.server.expect("GET", f"{pki_mount.mount}/roles/{pki_mount.role}")["data"])
+        issuer = make()
+
+        foretold = {name for name in self.NAMES if not list(read.objections((name,), KeySpec()))}
+        signed = set()
+        for name in self.NAMES:
+            try:
+                issue(issuer, ask(name))
+            except IssueError:
+                continue
+            signed.add(name)
+
+        if asked.get("allowed_domains_template"):
+            assert foretold >= signed
+        else:
+            assert foretold == signed
+
+    @pytest.mark.parametrize(
+        ("role", "key", "words"),
+        [
+            ({"key_type": "rsa", "key_bits": 2048}, KeySpec(), "it signs rsa keys only"),
+            ({"key_type": "ec", "key_bits": 384}, KeySpec(), "of at least 384 bits, and the key would have 256"),
+            ({"key_type": "ec", "key_bits": 256}, KeySpec("ecdsa", 384), ""),
+            ({"key_type": "rsa", "key_bits": 4096}, KeySpec("rsa", 2048), "of at least 4096 bits"),
+            ({"key_type": "ed25519"}, KeySpec("ed25519", 0), ""),
+            ({"key_type": "any"}, KeySpec("rsa", 2048), ""),
+        ],
+        ids=str,
+    )
+    def test_a_key_is_objected_to_that_is_refused(
+        self, pki_mount: PkiMount, make: MakeIssuer, role: dict[str, object], key: KeySpec, words: str
+    ) -> None:
+        """Kind and size of the key are the role's to say."""
+        pki_mount.set_role(**role)  # type: ignore[arg-type]  # any setting of a role
+
+        found = check(make(), "role", PreflightRequest(("a.example.com",), key=key))
+
+        assert words in found.problem
+        assert bool(found.problem) == bool(words)
+        if words:
+            with pytest.raises(IssueError):
+                issue(make(), ask("a.example.com", key=key))
+        else:
+            issue(make(), ask("a.example.com", key=key))
+
+    def test_a_name_too_long_for_a_required_common_name_is_said(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """The default role wants a common name; the sentence says which setting mends that."""
+        name = f"{'x' * 60}.example.com"
+
+        (problem,) = objections(make(), name)
+
+        assert "require_cn=false" in problem
+        pki_mount.set_role(require_cn=False)
+        assert objections(make(), name) == ()
+
+    def test_a_role_that_may_not_be_read_is_no_problem(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The right to sign is enough to issue; what is not known is said to be unknown."""
+        monkeypatch.setenv(TOKEN, openbao.new_token({f"{pki_mount.mount}/sign/{pki_mount.role}": ["update"]}))
+
+        found = check(make(), "role")
+
+        assert not found.problem
+        assert "what it allows is not known beforehand" in found.detail
+        assert objections(make(), "a.example.com") == ()
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["allowed_domains", "key_bits", "key_type", "max_ttl", "issuer_ref"]),
+            st.none() | st.integers() | st.text("a.*/{é") | st.lists(st.integers()),
+        )
+    )
+    def test_a_role_of_any_shape_can_be_read(self, said: dict[str, object]) -> None:
+        """A newer server, or something in front of it, may answer what nobody has seen."""
+        role = Role(said)
+
+        assert role.issuer_ref
+        assert role.max_ttl >= timedelta(0)
+        assert all(isinstance(each, str) for each in role.objections(("a.example.com", "10.0.0.1"), KeySpec()))
+
+
+class TestLifetime:
+    """The end of the CA, and the end of what the role gives."""
+
+    @pytest.mark.parametrize(
+        ("behaviour", "asked", "problem", "detail"),
+        [
+            ("err", 30 * DAY, "it is refused", ""),
+            ("truncate", 5 * DAY, "", "so that is cut to it"),
+            ("truncate", 60 * DAY, "not worth the renewal", ""),
+            ("permit", 30 * DAY, "verify no longer than the CA", ""),
+            ("err", DAY, "", "it ends "),
+        ],
+    )
+    def test_a_ca_that_ends_first(
+        self,
+        openbao: OpenBao,
+        make: MakeIssuer,
+        monkeypatch: pytest.MonkeyPatch,
+        behaviour: str,
+        asked: timedelta,
+        problem: str,
+        detail: str,
+    ) -> None:
+        """`err` refuses, `truncate` cuts, `permit` outlives its CA: each is told, and each comes out as told."""
+        with new_pki_mount(openbao, root_ttl="72h") as short:
+            monkeypatch.setenv(TOKEN, short.token)
+            openbao.expect(
+                "POST",
+                f"{short.mount}/issuer/default",
+                {
+                    "leaf_not_after_behavior": behaviour,
+                    "issuer_name": "short",
+                    "usage": "issuing-certificates,crl-signing",
+                },
+            )
+            issuer = make(mount=short.mount)
+
+            found = check(issuer, "ca", PreflightRequest(("a.example.com",), lifetime=asked))
+            try:
+                ends = issue(issuer, ask("a.example.com", lifetime=asked)).not_after
+            except IssueError:
+                ends = None
+            (root,) = issuer.roots()
+
+        assert problem in found.problem and bool(problem) == bool(found.problem)
+        assert detail in found.detail
+        if problem == "it is refused":
+            assert ends is None
+        elif behaviour == "permit":
+            assert ends and ends > root.not_after
+        else:
+            assert ends and ends <= root.not_after
+
+    def test_a_role_that_gives_less_is_told(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
+        """A cut lifetime is a remark; one that ends before the certificate it would replace is a problem."""
+        pki_mount.set_role(max_ttl="240h", ttl="24h")
+        now = datetime.now(UTC)
+        current = Authority("CA", not_before=now - DAY, not_after=now + 90 * DAY)
+        longer, shorter = (
+            current.issue(["a.example.com"], not_before=now - DAY, not_after=now + days * DAY).chain.leaf
+            for days in (20, 5)
+        )
+
+        def lifetime(request: PreflightRequest) -> Check:
+            return check(make(), "lifetime", request)
+
+        names = ("a.example.com",)
+        assert lifetime(PreflightRequest(names, 30 * DAY, current=shorter)).detail.startswith("the role gives 10d of")
+        assert "no later than the certificate" in lifetime(PreflightRequest(names, 30 * DAY, current=longer)).problem
+
+    @given(
+        wanted=st.none() | st.integers(1, 400),
+        usual=st.integers(0, 400),
+        most=st.integers(0, 400),
+        ca=st.integers(-10, 4000),
+        behaviour=st.sampled_from(["", "err", "truncate", "permit", "whatever"]),
+    )
+    def test_a_ca_that_lives_long_enough_is_never_a_problem(
+        self, wanted: int | None, usual: int, most: int, ca: int, behaviour: str
+    ) -> None:
+        """And one that has ended always is, whatever else is known."""
+        lasting = Lasting(NOW, wanted * DAY if wanted else None, usual * DAY, most * DAY, None)
+
+        found = lasting.of_ca(NOW + ca * DAY, behaviour)
+
+        assert lasting.lifetime <= most * DAY or not most
+        if ca > 0 and lasting.lifetime <= ca * DAY:
+            assert not found.problem
+        if ca <= 0:
+            assert found.problem
+
+
+class TestToken:
+    """A token that is not there any more when it is needed."""
+
+    def test_a_token_that_ends_first_is_a_problem(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that cannot be prolonged and ends before the certificate; a renewable one is none."""
+        paths = {f"{pki_mount.mount}/sign/{pki_mount.role}": ["update"]}
+        current = issue(make(), ask("a.example.com", lifetime=10 * DAY)).leaf
+        request = PreflightRequest(("a.example.com",), current=current)
+
+        monkeypatch.setenv(TOKEN, openbao.new_token(paths, ttl="24h", renewable=False))
+        ending = check(make(), "token", request)
+        monkeypatch.setenv(TOKEN, openbao.new_token(paths, ttl="24h"))
+        lasting = check(make(), "token", request)
+
+        assert "ends before the certificate that it is to renew" in ending.problem
+        assert not lasting.problem
+
+    def test_an_expired_token_is_a_problem(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Vault answers it as any wrong token; both the check and the issue say so."""
+        token = openbao.new_token({f"{pki_mount.mount}/sign/{pki_mount.role}": ["update"]}, ttl="1s", renewable=False)
+        monkeypatch.setenv(TOKEN, token)
+        wait_until(lambda: not openbao.request("GET", "auth/token/lookup-self", token=token).ok, "the token has ended")
+
+        (problem,) = objections(make(), "a.example.com")
+        with pytest.raises(IssueError, match="the token may have expired"):
+            issue(make(), ask("a.example.com"))
+
+        assert "the token may have expired" in problem
+
+    def test_an_empty_mount_is_a_problem(self, openbao: OpenBao, make: MakeIssuer) -> None:
+        """A mount without a CA can sign nothing."""
+        openbao.expect("POST", "sys/mounts/pki-hollow", {"type": "pki"})
+        try:
+            found = objections(make(mount="pki-hollow", auth={"token": f"${{env:{TOKEN}}}"}), "a.example.com")
+        finally:
+            openbao.request("DELETE", "sys/mounts/pki-hollow")
+
+        assert any("pki-hollow" in each for each in found)
