@@ -24,7 +24,6 @@ from tests.servers.hostile import HostileProxy
 from tests.servers.loopback import Drop, Request, Response
 from tests.servers.openbao import OpenBao, PkiMount, new_pki_mount, private_openbao
 from tests.servers.service import wait_until
-from tests.servers.service import wait_until
 
 TOKEN = "VAULT_ISSUER_TOKEN"
 DAY = timedelta(days=1)
