@@ -34,8 +34,6 @@ class OpenBao:
     """What its own TLS is verified with; `None` for a server without."""
     namespace: str = ""
     """The namespace that requests go to; the root namespace where it is empty."""
-    namespace: str = ""
-    """The namespace that requests go to; the root namespace where it is empty."""
 
     def request(self, method: str, path: str, body: object = None, *, token: str | None = None) -> requests.Response:
         """Send one request to `/v1/<path>`; the answer is returned whatever its status."""
