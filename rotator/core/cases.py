@@ -22,6 +22,9 @@ from rotator.core.noticetext import clause, counted, left, moment, run, served_n
 from rotator.core.reasons import Reason
 from rotator.core.standing import Standing, Urgency
 
+_MOST_ERROR = 2500
+"""Characters of a CA's refusal in a detail: it may hold a link that a person has to open, and half of one is none."""
+
 _I, _W, _E, _C = Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL
 
 # How grave each kind is, by urgency; None is not told yet. What pages is CRITICAL; routes say from where on they take.
@@ -294,7 +297,7 @@ def _last_error(standing: Standing) -> str:
     if latest is None or not latest.error or latest.result is Result.DONE:
         return ""
     where = f" at stage {latest.stage}" if latest.stage else ""
-    return f"Last error, {span(standing.now - latest.at)} ago{where}: {clause(latest.error, 1000)}"
+    return f"Last error, {span(standing.now - latest.at)} ago{where}: {clause(latest.error, _MOST_ERROR)}"
 
 
 def _next(standing: Standing) -> str:

@@ -11,6 +11,7 @@ from rotator.lib.clock import Clock
 from rotator.ports.plugins import (
     Alerter,
     Anchors,
+    HasAccount,
     HasPeers,
     Issuer,
     Keep,
@@ -42,6 +43,7 @@ __all__ = [
     "AuditEntry",
     "Clock",
     "FleetHistory",
+    "HasAccount",
     "HasPeers",
     "Issued",
     "Issuer",

@@ -13,6 +13,7 @@ from rotator.core.model import (
     Check,
     Deployed,
     Endpoint,
+    IssuerAccount,
     IssueRequest,
     Location,
     Notice,
@@ -142,6 +143,38 @@ class Revokes(Protocol):
         Raises:
             IssueError: refused, or not asked; `permanent` says whether trying again can help.
         """
+        ...
+
+
+@runtime_checkable
+class HasAccount(Protocol):
+    """An issuer that knows us by an account, which outlives every certificate.
+
+    Each method ends with the account as the CA then has it.
+
+    Raises (each):
+        IssueError: the CA cannot be asked, or refuses; `permanent` says whether trying again can help.
+    """
+
+    def account(self) -> IssuerAccount:
+        """As it stands; makes none where there is none."""
+        ...
+
+    def update_account(self, *, agree_terms: bool, anew: bool) -> IssuerAccount:
+        """Tell the CA what the config says of us; make the account where there is none.
+
+        Args:
+            agree_terms: a person has read the terms that are in force and agrees to them.
+            anew: make another account in the place of one that was deactivated.
+        """
+        ...
+
+    def roll_account_key(self) -> IssuerAccount:
+        """Give it another key. Safe to repeat: no crash at any point loses the account."""
+        ...
+
+    def deactivate_account(self) -> IssuerAccount:
+        """End it for ever; nothing is issued by this issuer until `update_account` makes it anew."""
         ...
 
 

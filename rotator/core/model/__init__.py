@@ -3,6 +3,7 @@
 Everything is frozen, every moment an aware UTC datetime, and private keys never show in a `repr`.
 """
 
+from rotator.core.model.accounts import IssuerAccount
 from rotator.core.model.certificates import Bundle, Certificate, Chain
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
 from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
@@ -56,6 +57,7 @@ __all__ = [
     "History",
     "Inventory",
     "IssueRequest",
+    "IssuerAccount",
     "KeyFacts",
     "KeySpec",
     "Location",

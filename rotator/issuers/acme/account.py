@@ -29,16 +29,27 @@ class Account:
     Attributes:
         key: PKCS#8 PEM, ECDSA P-256 (ES256, which every CA must accept: RFC 8555, 6.2).
         address: the account's URL; empty as long as it is not registered.
+        next_key: the key that a roll-over was begun with; which of the two the CA knows, only the CA can tell.
+        terms: the terms of service that were in force when they were agreed to.
+        deactivated: a person has ended it, for ever (RFC 8555, 7.3.6).
     """
 
     key: bytes = field(repr=False)
     address: str = ""
+    next_key: bytes = field(default=b"", repr=False)
+    terms: str = ""
+    deactivated: bool = False
 
     @property
     def jwk(self) -> JWKEC:
-        key = load_pem_private_key(self.key, password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return JWKEC(key=key)
+        return jwk_of(self.key)
+
+
+def jwk_of(key: bytes) -> JWKEC:
+    """The JSON Web Key of an account key in PEM."""
+    private = load_pem_private_key(key, password=None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    return JWKEC(key=private)
 
 
 class Accounts:
@@ -49,42 +60,68 @@ class Accounts:
         identity = f"{settings.directory_url}\n{settings.eab.kid if settings.eab else ''}"
         self._drawer = f"acme-account-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
-    def get(self) -> Account:
-        """The kept account; the first time a new key, kept before anybody sees it."""
+    def peek(self) -> Account | None:
+        """The kept account; None before the first order."""
         kept = self._keep.get(self._drawer)
         if kept is None:
-            self._put(Account(new_key(KeySpec())))
-            # What another process put there a moment before or after us is the account of both.
-            kept = self._keep.get(self._drawer)
-            assert kept is not None
+            return None
         fields = json.loads(kept)
-        return Account(fields["key"].encode(), fields["address"])
+        return Account(
+            fields["key"].encode(),
+            fields["address"],
+            fields.get("next_key", "").encode(),
+            fields.get("terms", ""),
+            fields.get("deactivated", False),
+        )
 
-    def registered(self, account: Account, address: str) -> None:
-        """Keep where the account is."""
-        self._put(Account(account.key, address))
+    def get(self) -> Account:
+        """The kept account; the first time a new key, kept before anybody sees it."""
+        if (kept := self.peek()) is not None:
+            return kept
+        self.put(Account(new_key(KeySpec())))
+        # What another process put there a moment before or after us is the account of both.
+        kept = self.peek()
+        assert kept is not None
+        return kept
 
-    def _put(self, account: Account) -> None:
-        fields = {"key": account.key.decode(), "address": account.address}
+    def put(self, account: Account) -> Account:
+        """Keep it as it is now."""
+        fields = {
+            "key": account.key.decode(),
+            "address": account.address,
+            "next_key": account.next_key.decode(),
+            "terms": account.terms,
+            "deactivated": account.deactivated,
+        }
         self._keep.put(self._drawer, json.dumps(fields).encode())
+        return account
 
 
-def why_not_registered(directory: Directory, settings: AcmeSettings) -> str:
-    """What the operator has to write before an account can be made; empty when nothing is missing."""
+def why_not_agreed(directory: Directory, settings: AcmeSettings) -> str:
+    """What the operator has to say about the CA's terms before an account can be made; empty when nothing."""
     if directory.terms and not settings.agree_terms:
         return f"the CA's terms have to be agreed to: read {directory.terms} and set agree_terms: true"
+    return ""
+
+
+def why_not_bound(directory: Directory, settings: AcmeSettings) -> str:
+    """What the operator has to get from the CA before an account can be made; empty when nothing is missing."""
     if directory.external_account_required and settings.eab is None:
         return "the CA wants an external account: get a key id and a MAC key from it and set eab"
     return ""
 
 
-def register(server: Server, settings: AcmeSettings) -> str:
+def register(server: Server, settings: AcmeSettings, *, agreed: bool = False) -> str:
     """Register the server's key; a CA that knows it already says where its account is (RFC 8555, 7.3.1).
+
+    Args:
+        agreed: a person has just agreed to the terms, whatever the settings say.
 
     Raises:
         IssueError: something is not configured, or the CA refuses.
     """
-    if missing := why_not_registered(server.directory, settings):
+    missing = "" if agreed else why_not_agreed(server.directory, settings)
+    if missing := missing or why_not_bound(server.directory, settings):
         raise IssueError(f"{server.issuer}: {missing}", permanent=True)
     body = messages.NewRegistration.from_data(
         email=settings.email or None,

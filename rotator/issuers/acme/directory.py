@@ -1,4 +1,4 @@
-"""An ACME directory (RFC 8555, 7.1.1): what a CA offers and where; and the directories that have a name."""
+"""An ACME directory (RFC 8555, 7.1.1): what a CA offers and where."""
 
 from __future__ import annotations
 
@@ -10,37 +10,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from rotator.core.caa_domains import domains_of
 from rotator.errors import IssueError
 from rotator.lib.http import explain
 from rotator.lib.jsonobject import read_object
-
-DIRECTORIES: Mapping[str, str] = MappingProxyType(
-    {
-        "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
-        "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
-        "google": "https://dv.acme-v02.api.pki.goog/directory",
-        "google-staging": "https://dv.acme-v02.test-api.pki.goog/directory",
-        "zerossl": "https://acme.zerossl.com/v2/DV90",
-        "sslcom": "https://acme.ssl.com/sslcom-dv-ecc",
-        "sslcom-rsa": "https://acme.ssl.com/sslcom-dv-rsa",
-        "actalis": "https://acme-api.actalis.com/acme/directory",
-    }
-)
-"""Buypass is not among them: it ended its service in April 2026."""
-
-_ORGANISATIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "letsencrypt": "Let's Encrypt",
-        "letsencrypt-staging": "Let's Encrypt",
-        "google": "Google Trust Services",
-        "google-staging": "Google Trust Services",
-        "zerossl": "ZeroSSL",
-        "sslcom": "SSL Corporation",
-        "sslcom-rsa": "SSL Corporation",
-        "actalis": "Actalis S.p.A.",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +25,8 @@ class Directory:
         external_account_required: an account needs an external account binding.
         profiles: name → description of what can be ordered.
         caa_identities: what the CA is called in CAA records.
+        revoke: where certificates are revoked; empty where they are not.
+        key_change: where an account gets another key; empty where it cannot.
     """
 
     url: str
@@ -64,12 +38,15 @@ class Directory:
     external_account_required: bool = False
     profiles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     caa_identities: tuple[str, ...] = ()
+    revoke: str = ""
+    key_change: str = ""
 
-
-def caa_domains(url: str) -> tuple[str, ...]:
-    """What the CA of a well-known directory is called in CAA records; empty for any other directory."""
-    name = next((name for name, address in DIRECTORIES.items() if address == url), "")
-    return tuple(sorted(domains_of(_ORGANISATIONS.get(name, ""))))
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """Every host and port that the directory leads to, its own first."""
+        own = (self.url, self.new_nonce, self.new_account, self.new_order)
+        urls = (*own, self.renewal_info, self.revoke, self.key_change)
+        return tuple(dict.fromkeys(place for url in urls if (place := place_of(url))))
 
 
 def fetch_directory(http: requests.Session, url: str, issuer: str) -> Directory:
@@ -115,7 +92,19 @@ def read_directory(text: bytes, url: str) -> Directory:
         external_account_required=meta.get("externalAccountRequired") is True,
         profiles={str(name): str(text) for name, text in profiles.items()} if isinstance(profiles, dict) else {},
         caa_identities=tuple(str(one) for one in identities) if isinstance(identities, list) else (),
+        revoke=_address(found, "revokeCert") if "revokeCert" in found else "",
+        key_change=_address(found, "keyChange") if "keyChange" in found else "",
     )
+
+
+def place_of(url: str) -> tuple[str, int] | None:
+    """Host and port of an https address; None for no such address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or 443
+    except ValueError:  # a port that is no number
+        return None
+    return (host, port) if host else None
 
 
 def _address(found: Mapping[str, Any], key: str) -> str:

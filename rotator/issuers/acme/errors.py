@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ PERMANENT = frozenset(
     {
         "badCSR",
         "badPublicKey",
+        "badRevocationReason",
         "badSignatureAlgorithm",
         "caa",
         "externalAccountRequired",
@@ -40,6 +42,11 @@ LONGEST_WAIT = timedelta(days=7)
 
 _MOST_SHOWN = 500  # characters of what a CA says
 _MOST_PARTS = 5
+_MOST_LINK = 2000  # a link that a person is to open is shown whole or not at all
+
+_LINK = re.compile(r"https://[^\s<>\"'`\\^{}|]+")
+_PAUSED = frozenset({"rateLimited", "unauthorized"})
+_PAUSE = re.compile(r"paused?\b|temporarily prevented", re.IGNORECASE)
 
 
 class Refused(IssueError):  # noqa: N818 - reads as what happened
@@ -81,10 +88,15 @@ def refusal(answer: requests.Response, issuer: str, now: datetime) -> Refused:
     code = code_of(problem)
     wait = parse_retry_after(answer.headers.get("Retry-After"), now)
     permanent = code in PERMANENT and answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
-    said = sentence(problem) or "nothing that explains it"
-    link = _link(problem, answer) if code == "userActionRequired" else ""
+    if code in _PAUSED and (link := _unpause_link(problem)):
+        said = sentence(problem, without=link)
+        why = f"the CA has paused this account for some names; open {link} to lift that; the CA says: {said}"
+        permanent = True  # no wait mends it, so a person is told at once
+    else:
+        said = sentence(problem) or "nothing that explains it"
+        why = f"the CA says: {said}{_action_link(problem, answer) if code == 'userActionRequired' else ''}"
     return Refused(
-        f"{issuer}: the CA says: {said}{link} (status {answer.status_code})",
+        f"{issuer}: {why} (status {answer.status_code})",
         code=code,
         status=answer.status_code,
         permanent=permanent,
@@ -117,13 +129,24 @@ def code_of(problem: Mapping[str, Any]) -> str:
     return kind.removeprefix(PREFIX) if isinstance(kind, str) and kind.startswith(PREFIX) else ""
 
 
-def sentence(problem: Mapping[str, Any]) -> str:
-    """The CA's own words, its subproblems included, in one line of a sensible length."""
-    subproblems = problem.get("subproblems")
-    parts = [problem, *(subproblems if isinstance(subproblems, list) else [])][:_MOST_PARTS]
-    words = "; ".join(said for part in parts if isinstance(part, dict) and (said := _words(part)))
+def sentence(problem: Mapping[str, Any], *, without: str = "") -> str:
+    """The CA's own words, its subproblems included, in one line of a sensible length.
+
+    Args:
+        without: a link that is shown elsewhere.
+    """
+    words = "; ".join(_parts(problem))
+    if without:
+        words = words.replace(without, "(that link)")
     printable = "".join(sign if sign.isprintable() else " " for sign in words)
-    return " ".join(printable.split())[:_MOST_SHOWN]
+    return _shortened(" ".join(printable.split()))
+
+
+def _parts(problem: Mapping[str, Any]) -> Iterator[str]:
+    subproblems = problem.get("subproblems")
+    for part in [problem, *(subproblems if isinstance(subproblems, list) else [])][:_MOST_PARTS]:
+        if isinstance(part, dict) and (said := _words(part)):
+            yield said
 
 
 def _words(problem: Mapping[str, Any]) -> str:
@@ -133,8 +156,34 @@ def _words(problem: Mapping[str, Any]) -> str:
     return f"{name}: {said}" if name else str(said)
 
 
-def _link(problem: Mapping[str, Any], answer: requests.Response) -> str:
+def _shortened(text: str) -> str:
+    """Cut where it is too long, but never within a link: half of one leads nowhere."""
+    if len(text) <= _MOST_SHOWN:
+        return text
+    cut = next((m.start() for m in _LINK.finditer(text) if m.start() < _MOST_SHOWN < m.end()), _MOST_SHOWN)
+    return text[:cut].rstrip()
+
+
+def _action_link(problem: Mapping[str, Any], answer: requests.Response) -> str:
     """Where a person has to act (RFC 8555, 7.3.3); shown, never asked for."""
     terms = answer.links.get("terms-of-service", {}).get("url")
     where = problem.get("instance") or terms
-    return f"; open {where}" if isinstance(where, str) and where.startswith("https://") else ""
+    return f"; open {where}" if isinstance(where, str) and _is_link(where) else ""
+
+
+def _unpause_link(problem: Mapping[str, Any]) -> str:
+    """The page on which a person lifts a pause; empty where this refusal is none.
+
+    Let's Encrypt pauses an account for a name after 1,152 failures in a row, and words the refusal "Your account is
+    temporarily prevented from requesting certificates for …. Please visit: https://…/unpause?jwt=…".
+    """
+    words = " ".join(_parts(problem))
+    links = [found.group().rstrip(".,;:!?)]") for found in _LINK.finditer(words)]
+    named = [link for link in links if _is_link(link) and "unpause" in link]
+    if not named and _PAUSE.search(words):
+        named = [link for link in links if _is_link(link)]
+    return named[0] if named else ""
+
+
+def _is_link(text: str) -> bool:
+    return len(text) <= _MOST_LINK and text.isprintable() and _LINK.fullmatch(text) is not None

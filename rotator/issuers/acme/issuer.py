@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import requests
 
-from rotator.core.model import Certificate, Chain, Check, IssueRequest, PreflightRequest, Suggestion
-from rotator.core.pem import PemError, read_certificates
+from rotator.core.model import (
+    Certificate,
+    Chain,
+    Check,
+    Endpoint,
+    IssuerAccount,
+    IssueRequest,
+    PreflightRequest,
+    RevocationReason,
+    Suggestion,
+)
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
-from rotator.issuers.acme.directory import Directory, caa_domains, fetch_directory
+from rotator.issuers.acme.directory import Directory, fetch_directory, place_of
 from rotator.issuers.acme.errors import Refused
 from rotator.issuers.acme.http01 import showing
-from rotator.issuers.acme.settings import AcmeSettings
+from rotator.issuers.acme.presets import PRESETS
+from rotator.issuers.acme.settings import AcmeSettings, read_roots
 from rotator.lib.http import explain, session
 from rotator.lib.issued import read_issued
+from rotator.log import logger
 from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings
 
+if TYPE_CHECKING:
+    from josepy.jwk import JWKEC
+
+    from rotator.issuers.acme.network import Server
+    from rotator.issuers.acme.upkeep import Upkeep
+
+log = logger(__name__)
+
 REQUEST_SECONDS = 30.0
 DIRECTORY_FRESH = timedelta(hours=1)
+ACCOUNT_FRESH = timedelta(minutes=1)
 ARI_PAUSE = timedelta(minutes=1)
 
 
@@ -40,6 +61,8 @@ class AcmeIssuer:
         self._guard = threading.Lock()
         self._directory: tuple[Directory, float] | None = None
         self._unreachable_until = 0.0
+        self._orders = 0
+        self._seen: tuple[IssuerAccount, float] | None = None
 
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
         """Order, prove, finalize, download; or whatever of that the resumed order still needs.
@@ -59,22 +82,17 @@ class AcmeIssuer:
     def _issue(
         self, request: IssueRequest, resume: str | None, checkpoint: Callable[[str], None], *, register: bool = False
     ) -> Chain:
-        from rotator.issuers.acme import account, network, order  # the acme package is slow to load
+        from rotator.issuers.acme import order  # the acme package is slow to load
 
-        with self._session() as http:
-            directory = self._offered(http)
-            accounts = account.Accounts(self._keep, self._settings)
+        with self._upkeep() as upkeep:
             with self._guard:  # two first orders at once must not make two accounts
-                ours = accounts.get()
-                server = network.Server(
-                    http, directory, ours.jwk, issuer=self.name, verify=self._settings.verify, now=self._clock.now
-                )
-                address = ours.address
-                if register or not address:
-                    address = account.register(server, self._settings)
-                    accounts.registered(ours, address)
-            server.use_account(address)
-            text = order.Ordering(server, self._settings, self._clock, request, checkpoint).certificate(resume)
+                server = upkeep.ready(again=register)
+                self._orders += 1
+            try:
+                text = order.Ordering(server, self._settings, self._clock, request, checkpoint).certificate(resume)
+            finally:
+                with self._guard:
+                    self._orders -= 1
         return read_issued(text, f"{self.name}: the CA")
 
     def suggestion(self, certificate: Certificate) -> Suggestion | None:
@@ -101,50 +119,134 @@ class AcmeIssuer:
         except IssueError:
             self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
             raise
-        return None if answer is None else self._suggested(answer)
+        return None if answer is None else self._suggested(answer, identity)
 
-    def _suggested(self, answer: requests.Response) -> Suggestion:
+    def _suggested(self, answer: requests.Response, identity: str) -> Suggestion:
         now = self._clock.now()
         busy = answer.status_code == requests.codes.too_many_requests
         if busy or answer.status_code >= requests.codes.internal_server_error:
             self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
             raise IssueError(f"{self.name}: asked for renewal information, the CA says status {answer.status_code}")
-        if not answer.ok:  # such as 404 for the certificate of another CA
+        if not answer.ok:
+            # Another CA's certificate; or we name certificates wrongly, which nobody would ever notice otherwise.
+            log.error(
+                "the CA has renewal information, but gives none of this certificate",
+                issuer=self.name,
+                id=identity,
+                status=answer.status_code,
+            )
             return nothing(now)
         return read_suggestion(answer.content, answer.headers.get("Retry-After"), now)
 
     @property
     def caa_domains(self) -> tuple[str, ...]:
         """What CAA records call this CA: by its well-known name, else as its directory said when last asked."""
-        known = self._directory
-        return caa_domains(self._settings.directory_url) or (known[0].caa_identities if known else ())
+        if self._settings.preset:
+            return PRESETS[self._settings.preset].caa_domains
+        return self._directory[0].caa_identities if self._directory else ()
 
     def roots(self) -> tuple[Certificate, ...]:
         """The roots of the settings' `roots` file; none without it: those of public CAs are in the system's store."""
-        path = self._settings.roots
-        if path is None:
-            return ()
-        try:
-            return read_certificates(path.read_bytes())
-        except OSError as error:
-            raise IssueError(f"{self.name}: the roots in {path} cannot be read: {error.strerror}") from error
-        except PemError as error:
-            raise IssueError(f"{self.name}: the roots in {path} cannot be used: {error}", permanent=True) from error
+        return read_roots(self._settings.roots, self.name)
+
+    # ------------------------------------------------------------ our account
+
+    def account(self) -> IssuerAccount:
+        """As the CA has it now; makes none where there is none."""
+        with self._upkeep() as upkeep:
+            return upkeep.view()
+
+    def update_account(self, *, agree_terms: bool, anew: bool) -> IssuerAccount:
+        """Tell the CA our address and what we agree to; make the account where there is none."""
+        with self._alone() as upkeep:
+            return upkeep.update(agree_terms=agree_terms, anew=anew)
+
+    def roll_account_key(self) -> IssuerAccount:
+        """Give the account another key (RFC 8555, 7.3.5)."""
+        with self._alone() as upkeep:
+            return upkeep.roll()
+
+    def deactivate_account(self) -> IssuerAccount:
+        """End the account for ever (RFC 8555, 7.3.6)."""
+        with self._alone() as upkeep:
+            return upkeep.deactivate()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Upkeep]:
+        """Our account while no order is in flight, whose proofs are made with its key."""
+        with self._upkeep() as upkeep, self._guard:
+            self._seen = None
+            if self._orders:
+                raise IssueError(f"{self.name}: {self._orders} of its orders are in flight; ask again when they ended")
+            yield upkeep
+
+    @contextmanager
+    def _upkeep(self) -> Iterator[Upkeep]:
+        from rotator.issuers.acme import account, network, upkeep  # the acme package is slow to load
+
+        with self._session() as http:
+            directory = self._offered(http)
+
+            def connect(key: JWKEC) -> Server:
+                return network.Server(
+                    http, directory, key, issuer=self.name, verify=self._settings.verify, now=self._clock.now
+                )
+
+            accounts = account.Accounts(self._keep, self._settings)
+            yield upkeep.Upkeep(accounts, self._settings, directory, connect, self.name)
+
+    def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
+        """Revoke by our account, which ordered it or has proved its names (RFC 8555, 7.6)."""
+        from rotator.issuers.acme.revoking import revoke
+
+        with self._upkeep() as upkeep:
+            revoke(upkeep.existing("nothing can be revoked by it"), certificate, reason)
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The directory's server, and those that it led to when it was last asked."""
+        own = place_of(self._settings.directory_url)
+        known = self._directory[0].places if self._directory else ()
+        return tuple(Endpoint(*place) for place in dict.fromkeys((own, *known)) if place is not None)
+
+    # ------------------------------------------------------------ beforehand
 
     def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
-        """What would stop the next order: names, settings, the directory, or the place of the challenges."""
-        from rotator.issuers.acme.account import why_not_registered
+        """What would stop the next order: names, directory, account, or the place of the challenges.
 
-        problems = [problem for problem in (_unprovable(request.names),) if problem]
+        The account is asked for anew: what is kept of it would hide that the CA has ended it.
+        """
+        problem = _unprovable(request.names)
+        names = Check("names", f"{self.name}: {problem}" if problem else "", "" if not problem else "see the issuer")
+        return (names, *self._account_checks(request), self._challenge_check())
+
+    def _account_checks(self, request: PreflightRequest) -> tuple[Check, ...]:
+        from rotator.issuers.acme.account import Accounts
+        from rotator.issuers.acme.checks import DIRECTORY, account_checks
+
         try:
             with self._session() as http:
                 directory = self._offered(http)
-            problems += [problem for problem in (why_not_registered(directory, self._settings),) if problem]
-            with showing(self._settings.http01, {"preflight": ""}, self.name):
-                pass
         except IssueError as error:
-            problems.append(str(error).removeprefix(f"{self.name}: "))
-        return tuple(Check("acme", f"{self.name}: {problem}") for problem in problems)
+            remedy = "see whether the address is right and can be reached from here"
+            return (Check(DIRECTORY, str(error), remedy),)
+        kept = Accounts(self._keep, self._settings).peek()
+        profile = request.profile or self._settings.profile
+        return tuple(account_checks(self.name, self._settings, directory, kept, self._account_now, profile))
+
+    def _account_now(self) -> IssuerAccount:
+        """As the CA has it; of a look at a thousand certificates only the first asks."""
+        known, now = self._seen, self._clock.monotonic()
+        if known is None or now - known[1] > ACCOUNT_FRESH.total_seconds():
+            known = self._seen = (self.account(), now)
+        return known[0]
+
+    def _challenge_check(self) -> Check:
+        try:
+            with showing(self._settings.http01, {"preflight": ""}, self.name):
+                return Check("http-01", detail="its answers can be shown")
+        except IssueError as error:
+            return Check("http-01", str(error), "free the port, or make the webroot writable")
 
     def _session(self) -> requests.Session:
         return session(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
 
 import requests
 from acme import errors, messages
@@ -58,6 +58,20 @@ class _Network(ClientNetwork):
         self.last = answer
         if not answer.ok and self.REPLAY_NONCE_HEADER in answer.headers:
             self._add_nonce(answer)
+
+
+class Fields(JSONDeSerializable):
+    """The fields of a request that the package has no class for."""
+
+    def __init__(self, **fields: object) -> None:
+        self._fields = fields
+
+    def to_partial_json(self) -> dict[str, object]:
+        return self._fields
+
+    @classmethod
+    def from_json(cls, jobj: Any) -> Self:
+        return cls(**jobj)
 
 
 class Server:

@@ -19,12 +19,14 @@ from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose, field
 
 from rotator.core.csr import is_address
-from rotator.core.model import IssueRequest
+from rotator.core.model import Certificate, IssueRequest
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.ari import certificate_id
+from rotator.issuers.acme.chains import download
+from rotator.issuers.acme.checks import why_not_offered
 from rotator.issuers.acme.errors import Refused, Unreachable, order_failure, validation_failure
 from rotator.issuers.acme.http01 import TOKEN, showing
-from rotator.issuers.acme.network import CHAIN_TYPE, Server
+from rotator.issuers.acme.network import Server
 from rotator.issuers.acme.resources import (
     INVALID,
     PENDING,
@@ -35,8 +37,9 @@ from rotator.issuers.acme.resources import (
     Order,
     csr_digest,
 )
-from rotator.issuers.acme.settings import AcmeSettings
+from rotator.issuers.acme.settings import AcmeSettings, read_roots
 from rotator.lib.retryafter import clamp, parse_retry_after
+from rotator.lib.trust import system_roots
 from rotator.ports import Clock
 
 KIND = "http-01"
@@ -93,7 +96,7 @@ class Ordering:
         finalized = False
         while True:
             if order.status == VALID and order.certificate:
-                return self._server.post(order.certificate, None, accept=CHAIN_TYPE).content
+                return download(self._server, order.certificate, self._settings.preferred_root, self._known_roots)
             if order.status == INVALID:
                 raise self._failed(order)
             if order.status == PENDING and (unproved := self._pending(order.authorizations)):
@@ -106,6 +109,10 @@ class Ordering:
                 self._pause()
                 finalized = False
                 order = self._look()
+
+    def _known_roots(self) -> tuple[Certificate, ...]:
+        """Where a root is looked for that is wanted by its fingerprint."""
+        return (*read_roots(self._settings.roots, self._server.issuer), *system_roots())
 
     # ------------------------------------------------------------ the order
 
@@ -168,12 +175,9 @@ class Ordering:
         return certificate_id(replaces) if replaces and self._server.directory.renewal_info else None
 
     def _profile(self) -> str:
-        profile, offered = self._request.profile or self._settings.profile, self._server.directory.profiles
-        if profile and profile not in offered:
-            names = ", ".join(sorted(offered)) or "none"
-            raise IssueError(
-                f"{self._server.issuer}: the CA has no profile {profile!r}; it offers {names}", permanent=True
-            )
+        profile = self._request.profile or self._settings.profile
+        if problem := why_not_offered(self._server.directory, profile):
+            raise IssueError(f"{self._server.issuer}: {problem}", permanent=True)
         return profile
 
     def _look(self) -> Order:

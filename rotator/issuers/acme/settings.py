@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.issuers.acme.directory import DIRECTORIES
+from rotator.core.model import Certificate
+from rotator.core.pem import PemError, read_certificates
+from rotator.errors import IssueError
+from rotator.issuers.acme.presets import PRESETS, preset_of, why_ended
 from rotator.settings import Duration, PluginSettings, SecretRef
 
 _PUBLIC_RSA = (2048, 3072, 4096)
@@ -60,6 +63,8 @@ class AcmeSettings(PluginSettings):
         email: where the CA may write to.
         agree_terms: that you agree to the CA's terms of service; rotator never agrees by itself.
         profile: what to order where the certificate's own config names no profile.
+        preferred_root: of the chains that the CA offers the one to this root: its common name, as `ISRG Root X1`, or
+            the SHA-256 fingerprint of its certificate; without it the CA's first.
         ca_file: what the directory's own TLS certificate is verified with; for private CAs.
         roots: file with the roots that this CA's chains end in; for private CAs. The roots of public ones are in
             the system's store.
@@ -71,6 +76,7 @@ class AcmeSettings(PluginSettings):
     agree_terms: bool = False
     eab: ExternalAccount | None = None
     profile: str = ""
+    preferred_root: str = ""
     http01: Http01 = Http01()
     ca_file: Path | None = None
     roots: Path | None = None
@@ -79,11 +85,13 @@ class AcmeSettings(PluginSettings):
     @field_validator("directory")
     @classmethod
     def _is_a_directory(cls, value: str) -> str:
-        if value in DIRECTORIES:
+        if value in PRESETS:
             return value
         parts = urlsplit(value)
+        if ended := why_ended(value, parts.hostname or ""):
+            raise ValueError(ended)
         if parts.scheme != "https" or not parts.hostname:
-            known = ", ".join(DIRECTORIES)
+            known = ", ".join(PRESETS)
             raise ValueError(f"{value!r} is no directory; write its https:// address, or one of {known}")
         return value
 
@@ -94,9 +102,25 @@ class AcmeSettings(PluginSettings):
             raise ValueError(f"{value!r} is no mail address; write one, like pki@example.com")
         return value
 
+    @model_validator(mode="after")
+    def _has_its_external_account(self) -> Self:
+        preset = PRESETS.get(self.preset)
+        if preset is not None and preset.external_account and self.eab is None:
+            raise ValueError(
+                f"{self.preset} opens accounts only for its customers: get a key id and a MAC key from its web site "
+                "and set eab"
+            )
+        return self
+
+    @property
+    def preset(self) -> str:
+        """The name of the well-known CA, also where its address is written; empty for any other."""
+        return preset_of(self.directory)
+
     @property
     def directory_url(self) -> str:
-        return DIRECTORIES.get(self.directory, self.directory)
+        preset = PRESETS.get(self.directory)
+        return preset.url if preset else self.directory
 
     def refuses_key(self, algorithm: str, size: int) -> str:
         """What no public CA may sign (Baseline Requirements, 6.1.5), and what Boulder, which most run, does not."""
@@ -112,6 +136,22 @@ class AcmeSettings(PluginSettings):
     def verify(self) -> bool | str:
         """What the directory's TLS is verified with, as requests wants it."""
         return str(self.ca_file) if self.ca_file else True
+
+
+def read_roots(path: Path | None, issuer: str) -> tuple[Certificate, ...]:
+    """The certificates in the `roots` file; none without it.
+
+    Raises:
+        IssueError: it is not there, or no PEM.
+    """
+    if path is None:
+        return ()
+    try:
+        return read_certificates(path.read_bytes())
+    except OSError as error:
+        raise IssueError(f"{issuer}: the roots in {path} cannot be read: {error.strerror}") from error
+    except PemError as error:
+        raise IssueError(f"{issuer}: the roots in {path} cannot be used: {error}", permanent=True) from error
 
 
 def split_listen(value: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -197,10 +198,12 @@ class TestAsking:
         assert front.asked("/explanation") == 0
 
     def test_the_certificate_of_another_ca_gets_nothing(self, front: Front, make: MakeIssuer) -> None:
-        """404 (an adopted certificate, the wrong server): not asked again for six hours."""
-        found = make(front, clock_at(NOW)).suggestion(leaf())
+        """An adopted certificate, or the wrong server: not asked again for six hours, and an error in the log."""
+        with structlog.testing.capture_logs() as logs:
+            found = make(front, clock_at(NOW)).suggestion(leaf())
 
         assert found == nothing(NOW)
+        assert [(line["log_level"], line["issuer"]) for line in logs] == [("error", "ca")]
 
     @pytest.mark.parametrize("odd", [leaf(not_after=NOW - timedelta(seconds=1)), leaf(without_aki=True)])
     def test_what_must_not_be_asked_is_not(self, front: Front, make: MakeIssuer, odd: Certificate) -> None:

@@ -309,6 +309,75 @@ def _answer(body: object, status: int = 400, **headers: str) -> requests.Respons
     return answer
 
 
+UNPAUSE = f"https://portal.letsencrypt.org/sfe/v1/unpause?jwt={'eyJhbGciOiJIUzI1NiJ9.' + 'a1B2-_' * 120}.c2ln"
+
+
+class TestPaused:
+    """An account that the CA has paused for a name: only a person can lift that, on a page that the CA names."""
+
+    @pytest.mark.parametrize("code", ["rateLimited", "unauthorized"])
+    @pytest.mark.parametrize(
+        "detail",
+        [
+            f"Your account is temporarily prevented from requesting certificates for a.example.com. "
+            f"Please visit: {UNPAUSE}",
+            f"{'a.example.com, ' * 60}are paused. See <{UNPAUSE}>.",
+            f"Paused ({UNPAUSE}), sorry.",
+        ],
+        ids=["as Let's Encrypt says it", "after many words", "in brackets"],
+    )
+    def test_the_link_is_whole_and_a_person_is_told_at_once(self, code: str, detail: str) -> None:
+        """It stands near the beginning, unbroken, once, and is not repeated in the words that may be cut."""
+        refused = refusal(_answer({"type": PREFIX + code, "detail": detail}, 429), "ca", NOW)
+
+        assert f"; open {UNPAUSE} to lift that; " in str(refused)
+        assert str(refused).count("https://") == 1
+        assert refused.permanent
+        assert refused.refused_by_limit is (code == "rateLimited")
+
+    def test_a_link_in_a_subproblem_is_found(self) -> None:
+        """Wherever the CA puts it."""
+        body = {"type": f"{PREFIX}rateLimited", "detail": "paused", "subproblems": [{"detail": f"see {UNPAUSE}"}]}
+
+        assert UNPAUSE in str(refusal(_answer(body, 429), "ca", NOW))
+
+    @pytest.mark.parametrize(
+        ("code", "detail"),
+        [
+            ("rateLimited", "too many certificates (5) already issued; see https://letsencrypt.org/docs/rate-limits/"),
+            ("malformed", f"please do not visit {UNPAUSE}"),
+            ("rateLimited", "your account is paused"),
+            ("rateLimited", f"paused: https://ca.example/{'x' * 3000}"),
+            ("rateLimited", "paused: http://ca.example/in-clear or javascript:alert(1)"),
+        ],
+        ids=["a limit", "another error", "no link", "a link of 3000 characters", "no https"],
+    )
+    def test_what_is_no_pause_passes(self, code: str, detail: str) -> None:
+        """A limit has an end, so it is waited for; its documentation is not a page to act on."""
+        refused = refusal(_answer({"type": PREFIX + code, "detail": detail}, 429), "ca", NOW)
+
+        assert not refused.permanent
+        assert "to lift that" not in str(refused)
+
+    def test_a_link_is_never_cut_in_two(self) -> None:
+        """Words are cut at 500 characters; a link that begins before and ends behind is left out."""
+        said = sentence({"detail": f"{'x' * 480} https://ca.example/a-long-page-about-it"})
+
+        assert said == "x" * 480
+
+    def test_the_order_ends_with_the_link(self, front: Front, make: MakeIssuer) -> None:
+        """From a real order to the error of the attempt."""
+        detail = f"Your account is temporarily prevented from requesting certificates. Please visit: {UNPAUSE}"
+        front.instead = lambda request: problem("rateLimited", detail, 429) if NEW_ORDER in request.path else None
+
+        with pytest.raises(IssueError, match="paused this account") as paused:
+            issue(make(front), ask(fresh()))
+
+        assert UNPAUSE in str(paused.value)
+        assert paused.value.permanent
+        assert front.asked(NEW_ORDER) == 1
+
+
 class TestSentences:
     """From a problem document (RFC 7807) to a sentence, without any server."""
 

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeSettings
-from rotator.issuers.acme.directory import DIRECTORIES, caa_domains, read_directory
+from rotator.issuers.acme.directory import place_of, read_directory
+from rotator.issuers.acme.presets import PRESETS
 from rotator.issuers.acme.settings import split_listen
 from tests.issuers.acme.conftest import MakeIssuer
-from tests.issuers.acme.proxied import Front
+from tests.issuers.acme.proxied import Front, changed
 from tests.issuers.asking import objections
 from tests.servers.certificates import authority
 from tests.servers.pebble import Pebble
@@ -36,16 +37,22 @@ FULL = {
 def test_a_well_known_name_stands_for_its_directory() -> None:
     """Names are shorter than addresses and cannot be mistyped unnoticed."""
     assert AcmeSettings(directory="letsencrypt").directory_url == "https://acme-v02.api.letsencrypt.org/directory"
-    assert all(url.startswith("https://") for url in DIRECTORIES.values())
+    assert all(preset.url.startswith("https://") for preset in PRESETS.values())
+
+
+def test_a_well_known_ca_is_known_by_its_address_as_well() -> None:
+    """What is known of a CA (its limits, whether it wants an external account) holds however it is written."""
+    assert AcmeSettings(directory="https://acme-v02.api.letsencrypt.org/directory").preset == "letsencrypt"
+    assert AcmeSettings(directory="letsencrypt-staging").preset == "letsencrypt-staging"
+    assert AcmeSettings(directory="https://ca.example/dir").preset == ""
 
 
 def test_what_a_well_known_ca_is_called_in_caa_records() -> None:
     """Every directory that has a name here has its CA's domains, too; any other has none."""
-    found = {name: caa_domains(url) for name, url in DIRECTORIES.items()}
+    found = {name: preset.caa_domains for name, preset in PRESETS.items()}
     assert all(found.values())
     assert found["letsencrypt-staging"] == ("letsencrypt.org",)
     assert "sectigo.com" in found["zerossl"]
-    assert caa_domains("https://ca.example/directory") == ()
 
 
 def test_a_directory_may_say_what_its_ca_is_called() -> None:
@@ -60,6 +67,10 @@ def test_a_directory_may_say_what_its_ca_is_called() -> None:
     [
         ({"directory": "letsencrpyt"}, "or one of letsencrypt, letsencrypt-staging"),
         ({"directory": "http://ca.example/dir"}, "is no directory"),
+        ({"directory": "buypass"}, "Buypass ended its ACME service in April 2026; use letsencrypt"),
+        ({"directory": "https://api.buypass.com/acme/directory"}, "Buypass ended its ACME service"),
+        ({"directory": "google"}, "google opens accounts only for its customers: get a key id .* and set eab"),
+        ({"directory": "https://acme.zerossl.com/v2/DV90"}, "zerossl opens accounts only for its customers"),
         ({"directory": "letsencrypt", "email": "nobody"}, "is no mail address"),
         ({"directory": "letsencrypt", "email": "a@x.org,b@x.org"}, "is no mail address"),
         ({"directory": "letsencrypt", "eab": {"kid": "k", "key": "in-the-open"}}, "never in the file itself"),
@@ -129,6 +140,34 @@ class TestDirectory:
         """Any other bytes are a ValueError, which becomes one sentence."""
         with pytest.raises(ValueError, match="it is no JSON object"):
             read_directory(text, "https://ca.example/dir")
+
+
+class TestPeers:
+    """The servers that the issuer itself depends on."""
+
+    def test_before_it_was_asked_only_the_directory_is_known(self, make: MakeIssuer, front: Front) -> None:
+        """Nobody is asked for it."""
+        (peer,) = make(front).peers
+
+        assert str(peer) == front.proxy.url.removeprefix("https://")
+        assert front.asked("/") == 0
+
+    def test_the_hosts_that_the_directory_names_are_peers_too(self, front: Front, make: MakeIssuer) -> None:
+        """Some CAs have their addresses elsewhere than their directory."""
+        front.change = lambda request, response: (
+            changed(response, newOrder="https://orders.ca.example:8443/new", revokeCert="https://revoke.ca.example/")
+            if request.path == "/dir"
+            else response
+        )
+        issuer = make(front)
+        issuer.account()
+
+        assert [str(peer) for peer in issuer.peers][1:] == ["orders.ca.example:8443", "revoke.ca.example:443"]
+
+    @pytest.mark.parametrize("url", ["https://ca.example:port/", "https://[::1/", "https:///x", ""])
+    def test_an_address_without_a_host_is_no_peer(self, url: str) -> None:
+        """Whatever a directory says."""
+        assert place_of(url) is None
 
 
 class TestBeforehand:
