@@ -124,7 +124,7 @@ class AcmeSettings(PluginSettings):
 
     def refuses_key(self, algorithm: str, size: int) -> str:
         """What no public CA may sign (Baseline Requirements, 6.1.5), and what Boulder, which most run, does not."""
-        if self.directory not in DIRECTORIES:
+        if not self.preset:
             return ""
         if algorithm == "ed25519":
             return "public CAs sign rsa and ecdsa keys only"
