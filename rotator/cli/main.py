@@ -14,6 +14,7 @@ from rotator.cli import (
     history,
     pause,
     plan,
+    preflight,
     resume,
     revoke,
     rollback,
@@ -69,6 +70,7 @@ app.command(cls=Verb)(status.status)
 app.command(cls=Verb)(history.history)
 app.command(cls=Verb)(show.show)
 app.command(cls=Verb)(verify.verify)
+app.command(cls=Verb)(preflight.preflight)
 app.command(cls=Deed)(rollback.rollback)
 app.command(cls=Deed)(revoke.revoke)
 app.command(cls=Deed)(approve.approve)

@@ -156,10 +156,11 @@ def progress(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def counting(total: int | None) -> Iterator[Callable[[], None]]:
+def counting(total: int | None, doing: str = "looking") -> Iterator[Callable[[], None]]:
     """Show how many places were looked at, how fast, and when the rest will be done; on a terminal only.
 
     Args:
+        doing: what else it is than looking.
         total: how many there will be; None where that is not known.
     """
     if not sys.stderr.isatty():
@@ -176,11 +177,11 @@ def counting(total: int | None) -> Iterator[Callable[[], None]]:
     )
 
     columns = (
-        TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("looking", total=total or None, rate="")
+        task = shown.add_task(doing, total=total or None, rate="")
 
         def count() -> None:
             shown.advance(task)

@@ -10,6 +10,7 @@ CA that is not here has none.
 from __future__ import annotations
 
 from rotator.core.distinguished import organisation_and_name
+from rotator.core.model import Caa
 
 _AMAZON = frozenset({"amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com", "aws.amazon.com"})
 _DIGICERT = _AMAZON | {
@@ -82,3 +83,14 @@ def ca_domains(issuer: str) -> frozenset[str]:
 def domains_of(organisation: str) -> frozenset[str]:
     """The domains of the CA that calls itself so in its certificates; empty where unknown."""
     return _BY_ORGANISATION.get(organisation.casefold(), frozenset())
+
+
+def allowed(caa: Caa, name: str) -> tuple[str, ...] | None:
+    """Which CAs the records let issue for a name (RFC 8659, 4.2 and 4.3); None where they leave it open to all.
+
+    An empty domain among them is how a record forbids everybody.
+    """
+    wild = name.startswith("*.") and caa.issue_wild is not None
+    if not caa.domain or not (wild or caa.issue):
+        return None
+    return (caa.issue_wild if wild else caa.issue) or ()

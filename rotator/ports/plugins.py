@@ -257,6 +257,18 @@ class RestartsWorkloads(Protocol):
         ...
 
 
+@runtime_checkable
+class Rehearses(Protocol):
+    """A target that can say, without writing, whether it could be written."""
+
+    def rehearse(self) -> tuple[Check, ...]:
+        """Everything that a deploy needs and that can be told beforehand: rights, space, the reload command.
+
+        Nothing is written and nothing reloads. Raises nothing: what cannot be asked is a problem, too.
+        """
+        ...
+
+
 class Alerter(Protocol):
     """A way to reach people."""
 

@@ -18,9 +18,11 @@ from rotator.core.model import (
     Plan,
     SourceProblem,
 )
+from rotator.core.readiness import Readiness
 from rotator.report.audit_json import audit, finding, line, summary, unseen
 from rotator.report.card import Card
 from rotator.report.objects import Json, Object, certificate, leaf, text
+from rotator.report.readiness import Preflights
 from rotator.report.status import Status
 from rotator.report.table import Asked
 from rotator.report.verification import Verified
@@ -256,4 +258,37 @@ def verified(many: Sequence[Verified]) -> Object:
             }
             for one in many
         ]
+    }
+
+
+def preflights(one: Preflights) -> Object:
+    """`observed` (names that were not asked about), `certificates`: see `readiness`."""
+    return {"certificates": [readiness(each) for each in one.many], "observed": list(one.observed)}
+
+
+def readiness(one: Readiness) -> Object:
+    """`certificate`, `asked_at`, `due`, `fails`, `unknown`, `spoiled` (issuers that could not, where another can),
+    `answers` (`issuer`, null for the certificate's own; `checks`: `check`, `verdict`, `text`, `remedy`)."""
+    return {
+        "certificate": one.certificate,
+        "asked_at": iso(one.at),
+        "due": iso(one.due) if one.due else None,
+        "fails": one.fails,
+        "unknown": one.unknown,
+        "spoiled": list(one.spoiled),
+        "answers": [
+            {
+                "issuer": answer.issuer or None,
+                "checks": [
+                    {
+                        "check": line.check,
+                        "verdict": line.verdict.value,
+                        "text": line.text or None,
+                        "remedy": line.remedy or None,
+                    }
+                    for line in answer.lines
+                ],
+            }
+            for answer in one.answers
+        ],
     }

@@ -40,7 +40,8 @@ def test_all_verbs_of_the_design_are_there() -> None:
     """The verbs that people were promised."""
     assert {" ".join(verb) for verb in verbs()} == {
         "scan", "plan", "run", "rotate", "status", "history", "show", "verify", "rollback", "approve", "pause",
-        "resume", "revoke", "simulate", "demo", "alerts test", "config check", "config schema", "config init",
+        "resume", "revoke", "preflight", "simulate", "demo", "alerts test", "config check", "config schema",
+        "config init",
     }  # fmt: skip
 
 

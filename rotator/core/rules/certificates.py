@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from rotator.core.caa_domains import ca_domains
+from rotator.core.caa_domains import allowed, ca_domains
 from rotator.core.model import RevocationState, Severity
 from rotator.core.pem import moment
 from rotator.core.rules.rule import ChainFacts, Rule, Said
@@ -133,11 +133,9 @@ def caa_forbids(facts: ChainFacts) -> Iterator[Said]:
     if not ours:
         return
     for name, caa in facts.caa.items():
-        wild = name.startswith("*.") and caa.issue_wild is not None
-        allowed = (caa.issue_wild if wild else caa.issue) or ()
-        restricted = caa.domain and not caa.detail and (wild or caa.issue)
-        if restricted and not ours & set(allowed):
-            who = ", ".join(filter(None, allowed)) or "nobody"
+        others = None if caa.detail else allowed(caa, name)
+        if others is not None and not ours & set(others):
+            who = ", ".join(filter(None, others)) or "nobody"
             yield Said(Severity.WARNING, f"CAA at {caa.domain} allows {who} to issue for {name}", name)
 
 

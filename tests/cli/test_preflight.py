@@ -1,0 +1,92 @@
+"""`rotator preflight`: asks now, orders nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.cli.fleet import DAY, Fleet
+from tests.pki import Authority
+
+
+def test_a_fleet_that_could_be_renewed(fleet: Fleet) -> None:
+    """A line a check, then the count; nothing was issued and nothing kept, whether there was a state or not."""
+    fleet.put("shop", left=60 * DAY)
+    before = fleet.stored("shop")
+    for _ in range(2):
+        asked = fleet.call("preflight")
+        assert asked.exit_code == 0, asked.stdout
+        assert "1 certificate: 1 could be renewed." in asked.stdout
+        assert fleet.stored("shop") == before
+        fleet.call("run", "--once")
+    assert not fleet.json("history")["outcomes"]
+
+
+def test_a_ca_that_is_gone(fleet: Fleet) -> None:
+    """The renewal would fail, which is exit code 1; the table says why, and so does the JSON."""
+    fleet.put("shop", left=60 * DAY)
+    (fleet.folder / "ca" / "ca.key").unlink()
+    asked = fleet.call("preflight")
+    assert asked.exit_code == 1
+    assert "1 certificate: 1 could not." in asked.stdout
+    (one,) = fleet.json("preflight", "shop")["certificates"]
+    assert one["fails"]
+    assert not one["unknown"]
+    (failed,) = [c for a in one["answers"] for c in a["checks"] if c["verdict"] == "fails"]
+    assert failed["check"] == "ca"
+
+
+def test_a_ca_that_ends_soon(tmp_path: Path) -> None:
+    """It could sign today, and is too old for what will be asked of it when the renewal is due."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    old = Fleet(tmp_path, Authority("Old CA", not_before=now - 300 * DAY, not_after=now + 70 * DAY), now)
+    old.put("shop", left=60 * DAY)
+    asked = old.call("preflight")
+    assert asked.exit_code == 1
+    assert "outlives" in asked.stdout
+    assert "CN=Old CA" in asked.stdout
+
+
+def test_what_is_only_observed_is_asked_about_by_name(fleet: Fleet) -> None:
+    """In observe mode no issuer is called unless a person says so, by the name or with --observed."""
+    fleet.put("shop", left=60 * DAY)
+    fleet.write_config(mode="observe")
+    assert "1 certificate is only observed" in fleet.call("preflight").stdout
+    (name,) = fleet.json("preflight")["observed"]
+    assert not fleet.json("preflight")["certificates"]
+    for how in (("--observed",), (name,)):
+        assert "1 could be renewed." in fleet.call("preflight", *how).stdout
+
+
+def test_wrong_words(fleet: Fleet) -> None:
+    """Names of certificates and issuers that are not there are mistakes, with the nearest one."""
+    fleet.put("shop", left=60 * DAY)
+    fleet.call("run", "--once")
+    for arguments, words in (
+        (("shp",), "did you mean shop"),
+        (("--issuer", "cas"), "did you mean ca?"),
+        (("--issuer", "nobody-at-all"), "there is ca"),
+    ):
+        asked = fleet.call("preflight", *arguments)
+        assert asked.exit_code == 2
+        assert words in asked.stderr
+
+
+def test_nothing_to_ask_about(fleet: Fleet) -> None:
+    """No certificate at all is a mistake, not success."""
+    asked = fleet.call("preflight")
+    assert asked.exit_code == 2
+    assert "no certificate to ask about" in asked.stderr
+
+
+def test_an_issuer_that_cannot_tell(fleet: Fleet) -> None:
+    """An issuer that is a command cannot be asked beforehand: that is said, and is no failure."""
+    fleet.put("shop", left=60 * DAY)
+    text = fleet.config.read_text().replace(
+        f"local_ca: {{ca_certificate: {fleet.folder}/ca/ca.crt, ca_key: {fleet.folder}/ca/ca.key, lifetime: 90d}}",
+        "command: {command: [/bin/false]}",
+    )
+    fleet.config.write_text(text.replace("    trust: issuer\n", ""))
+    asked = fleet.call("preflight")
+    assert asked.exit_code == 0, asked.stdout + asked.stderr
+    assert "cannot be asked beforehand" in " ".join(asked.stdout.split())

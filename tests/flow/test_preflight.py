@@ -1,0 +1,135 @@
+"""Asking beforehand: issuers and places of this process and of this machine, on one site."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+from rotator.core.model import Check, PreflightRequest
+from rotator.core.readiness import Line, Readiness, Verdict
+from rotator.inventory import take_stock
+from rotator.preflight import Asking, preflight
+from tests.flow.foretelling import ForetellingIssuer
+from tests.flow.site import CA, DAY, Site
+from tests.pki import Authority
+
+REVOKED = Check("dns-01", "the DNS token of example.com was refused", "make a new token and put it into the config")
+
+
+def asked(site: Site, asking: Asking | None = None) -> dict[str, Readiness]:
+    world = site.wiring.world
+    return {
+        one.certificate: one for one in preflight(take_stock(world, world.clock.now()).facts, world, asking or Asking())
+    }
+
+
+def foretelling(site: Site, name: str = "teller", authority: Authority | None = None) -> ForetellingIssuer:
+    issuer = ForetellingIssuer(name, authority or site.issuing, site.clock)
+    site.issuers[name] = issuer
+    return issuer
+
+
+def lines(one: Readiness, issuer: str) -> dict[str, Line]:
+    (answer,) = [answer for answer in one.answers if answer.issuer == issuer]
+    return {line.check: line for line in answer.lines}
+
+
+def test_all_is_well(site: Site) -> None:
+    """The local CA, its end, the key and the place are answered for; nothing would stop the renewal."""
+    site.declare("shop", site.service("shop"))
+    one = asked(site)["shop"]
+    assert not one.fails
+    assert not one.unknown
+    assert lines(one, CA)["ca"].verdict is Verdict.WELL
+    assert lines(one, CA)["outlives"].verdict is Verdict.WELL
+    assert lines(one, "")["key"].verdict is Verdict.WELL
+    assert one.due is not None
+
+
+def test_a_shared_trouble_costs_three_questions(site: Site) -> None:
+    """Twenty certificates, one dead token: all of them fail for one reason with its remedy."""
+    issuer = foretelling(site)
+    issuer.says = lambda _request: (REVOKED,)
+    for number in range(20):
+        site.declare(f"c{number}", targets=(), issuers=("teller",))
+    found = asked(site)
+    assert all(one.fails for one in found.values())
+    assert {line for one in found.values() for _, line in one.failed} == {
+        Line("dns-01", Verdict.FAILS, REVOKED.problem, REVOKED.remedy)
+    }
+    assert len(issuer.foretold) == 3
+
+
+def test_one_bad_name_spoils_no_other(site: Site) -> None:
+    """The certificate whose name is refused fails, its neighbours do not."""
+    issuer = foretelling(site)
+
+    def says(request: PreflightRequest) -> tuple[Check, ...]:
+        bad = [name for name in request.names if name.startswith("c7.")]
+        return (Check("role", f"{bad[0]} is not allowed" if bad else ""),)
+
+    issuer.says = says
+    for number in range(20):
+        site.declare(f"c{number}", targets=(), issuers=("teller",))
+    assert [name for name, one in asked(site).items() if one.fails] == ["c7"]
+
+
+def test_a_second_issuer_that_can_is_enough(site: Site) -> None:
+    """The renewal would come about, and the one that could not is named."""
+    foretelling(site).says = lambda _request: (REVOKED,)
+    site.declare("shop", targets=(), issuers=("teller", CA))
+    one = asked(site)["shop"]
+    assert not one.fails
+    assert one.spoiled == ("teller",)
+    assert asked(site, Asking(issuer="teller"))["shop"].fails
+
+
+def test_an_issuer_that_breaks_or_hangs_delays_nobody(site: Site) -> None:
+    """What it cannot answer in time is unknown; the others are answered for."""
+    for name in ("breaks", "hangs"):
+        foretelling(site, name)
+        site.declare(name, targets=(), issuers=(name,))
+    site.declare("well", targets=())
+    stuck = threading.Event()
+
+    def breaks(_request: PreflightRequest) -> tuple[Check, ...]:
+        raise ValueError("an error that no port allows")
+
+    def hangs(_request: PreflightRequest) -> tuple[Check, ...]:
+        stuck.wait()
+        return ()
+
+    site.issuers["breaks"].says = breaks  # type: ignore[attr-defined]  # the test's own
+    site.issuers["hangs"].says = hangs  # type: ignore[attr-defined]  # the test's own
+    began = time.monotonic()
+    found = asked(site, Asking(limit=timedelta(seconds=2)))
+    assert time.monotonic() - began < 30
+    stuck.set()
+    assert found["breaks"].unknown
+    assert not found["breaks"].fails
+    assert "a fault in the issuer breaks itself (ValueError)" in lines(found["breaks"], "breaks")["preflight"].text
+    assert "not answered within 2 s" in lines(found["hangs"], "hangs")["preflight"].text
+    assert not found["well"].unknown
+
+
+def test_a_ca_that_ends_soon(site: Site) -> None:
+    """Weeks before the renewal is due: the certificate that it would make could not live its life."""
+    now = site.time.now
+    dying = Authority("Dying", not_before=now - 900 * DAY, not_after=now + 70 * DAY)
+    foretelling(site, "dying", dying)
+    bundle = dying.issue(["shop.example.com"], not_before=now - 30 * DAY, not_after=now + 60 * DAY)
+    site.declare("shop", site.service("shop", bundle=bundle), issuers=("dying",))
+    one = asked(site)["shop"]
+    assert one.fails
+    line = lines(one, "dying")["outlives"]
+    assert "CN=Dying" in line.text
+    assert "have its root trusted" in line.remedy
+
+
+def test_an_issuer_that_left_the_config(site: Site) -> None:
+    """An adopted certificate may still name it; there is nobody to ask, and nobody to sign."""
+    site.declare("shop", targets=(), issuers=("gone",))
+    one = asked(site)["shop"]
+    assert one.fails
+    assert "the config has no issuer gone" in lines(one, "gone")["issuer"].text
