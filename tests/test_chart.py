@@ -15,9 +15,11 @@ from ruamel.yaml import YAML
 from rotator.config.model import File
 from rotator.core.model import Mode, Observation
 from rotator.errors import SourceError
+from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.lib.kube.workloads import RESTARTED_AT
+from tests.issuers.asking import Drawer, objections, real_clock
 from tests.lib.kube_builders import authority, issue, put_secret, source, target, tls_data
-from tests.servers.kube import MERGE_PATCH, READER, WRITER, KubeServer
+from tests.servers.kube import LIMITED, MERGE_PATCH, READER, WRITER, KubeServer, grant_everywhere
 from tests.servers.run import need
 
 CHART = Path(__file__).parents[1] / "charts" / "rotator"
@@ -46,9 +48,15 @@ CERTIFICATE = {
         {"kubernetes_secret": {"namespace": "default", "name": "checkout-tls"}, "restart": ["Deployment/checkout"]}
     ],
 }
+SIGNER = "example.com/services"
 EVERYTHING: Values = {
     "config": {
         "mode": "rotate",
+        "issuers": {
+            "cluster": {
+                "kubernetes_csr": {"signer": SIGNER, "approve": True, "ca": {"config_map": {"name": "services-ca"}}}
+            }
+        },
         "alerts": {"oncall": {"webhook": {"url": "${env:HOOK}"}}},
         "certificates": [CERTIFICATE],
     },
@@ -316,6 +324,35 @@ def test_the_writers_rights_are_enough(kube_server: KubeServer, kube_namespace: 
         answer = kube_server.request("PATCH", where, change, token=WRITER, content_type=MERGE_PATCH)
         codes[path.rpartition("/")[2] + path.split("/")[-2]] = answer.status_code
     assert codes == {"other-tlssecrets": 403, "shopdeployments": 404, "otherdeployments": 403}
+
+
+def test_issuers_bring_their_rights(kube_server: KubeServer, tmp_path: Path) -> None:
+    """With the signer's ClusterRole the issuer has all rights that its preflight asks for, and for no other signer."""
+    issuers = {"cluster": {"kubernetes_csr": {"signer": SIGNER, "approve": True}}}
+    assert of_kind(render({"config": {"issuers": issuers}}, tmp_path), "ClusterRole") == [], "nothing rotates"
+    (role,) = of_kind(render({"config": {"mode": "rotate", "issuers": issuers}}, tmp_path), "ClusterRole", "-signer")
+    grant_everywhere(kube_server, LIMITED, role["rules"])
+    may = {}
+    for signer in (SIGNER, "example.com/other"):
+        settings = KubernetesCsrSettings(signer=signer, approve=True, kubeconfig=str(kube_server.kubeconfig(LIMITED)))
+        issuer = KubernetesCsrIssuer("cluster", settings, real_clock(), Drawer())
+        may[signer] = objections(issuer, "shop.example.com")
+    assert may.pop(SIGNER) == ()
+    ((refused,),) = may.values()
+    assert refused.endswith("rotator may not approve signers.certificates.k8s.io example.com/other")
+
+
+def test_a_ca_in_a_config_map_is_the_only_one_that_may_be_read(tmp_path: Path) -> None:
+    """By name, in its namespace, the release's own where none is said; of another cluster's nothing is given."""
+    issuers = {
+        "own": {"kubernetes_csr": {"signer": SIGNER, "ca": {"config_map": {"name": "own-ca"}}}},
+        "far": {"kubernetes_csr": {"signer": SIGNER, "ca": {"config_map": {"name": "ca", "namespace": "platform"}}}},
+        "other": {"kubernetes_csr": {"signer": "x/y", "kubeconfig": "/x", "ca": {"config_map": {"name": "not-here"}}}},
+    }
+    roles = of_kind(render({"config": {"mode": "rotate", "issuers": issuers}}, tmp_path), "Role", "-signer")
+    found = {role["metadata"]["namespace"]: role["rules"][0]["resourceNames"] for role in roles}
+    assert found == {"ops": ["own-ca"], "platform": ["ca"]}
+    assert [role["rules"][0]["verbs"] for role in roles] == [["get"], ["get"]]
 
 
 def test_a_rule_fires_when_rotator_is_gone(tmp_path: Path) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from rotator.conformance.issuer import Feature, IssuerConformance, IssuerSubject
-from rotator.core.pem import read_certificates
+from rotator.core.pem import certificate_pem, read_certificates
 from rotator.issuers.acme import AcmeIssuer, AcmeSettings
 from rotator.issuers.command import CommandIssuer, CommandSettings
+from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
 from tests.issuers.asking import Drawer, hurried_clock, real_clock
 from tests.servers.openbao import PkiMount
 from tests.servers.pebble import DEFAULT, Pebble
+from tests.servers.signing import CertManager
 
 DOMAIN = "conformance.example.com"
 SIGNER = Path(__file__).parents[1] / "issuers" / "signer.py"
@@ -76,11 +78,29 @@ def _acme(request: pytest.FixtureRequest) -> IssuerSubject:
     return IssuerSubject(issuer, DOMAIN, unsupported, refused="www.blocked.example", profile=DEFAULT)
 
 
+def _kubernetes_csr(request: pytest.FixtureRequest) -> IssuerSubject:
+    """cert-manager signs, as the signer of a ClusterIssuer; what rotator approves it signs, whatever the names."""
+    signing: CertManager = request.getfixturevalue("cert_manager")
+    root: Path = request.getfixturevalue("tmp_path") / "root.pem"
+    root.write_bytes(certificate_pem(signing.root))
+    settings = KubernetesCsrSettings.model_validate(
+        {
+            "kubeconfig": str(signing.server.kubeconfig()),
+            "signer": signing.signer,
+            "approve": True,
+            "ca": {"file": str(root)},
+        }
+    )
+    issuer = KubernetesCsrIssuer("cluster", settings, real_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, frozenset({Feature.RESTRICTED}), roots=(signing.root,))
+
+
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "local_ca": _local_ca,
     "command": _command,
     "vault": _vault,
     "acme": _acme,
+    "kubernetes_csr": _kubernetes_csr,
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KUBERNETES = "1.36.3"
+CERT_MANAGER = "1.21.2"
 
 # Every module that Kubernetes develops in its own tree and publishes beside it.
 KUBERNETES_STAGING = (
@@ -33,6 +34,10 @@ class GoModule:
     commands: tuple[str, ...]
     staging: tuple[str, ...] = ()
     """Modules `k8s.io/…` that have to be replaced by their published form; empty for an ordinary `go install`."""
+    source: str = ""
+    """A folder beside this file with a `main` of our own, where the module publishes no command that can be built."""
+    keep: str = ""
+    """A folder of the module that is kept beside the programs, under its own last name."""
 
     @property
     def programs(self) -> dict[str, Path]:
@@ -107,6 +112,14 @@ CATALOGUE: tuple[Provision, ...] = (
         "k8s.io/kubernetes",
         ("cmd/kube-controller-manager",),
         staging=KUBERNETES_STAGING,
+    ),
+    GoModule(
+        "cert-manager",
+        CERT_MANAGER,
+        "github.com/cert-manager/cert-manager",
+        ("cert-manager-controllers",),
+        source="cert_manager",
+        keep="deploy/crds",
     ),
 )
 

@@ -158,6 +158,19 @@ class KubeServer:
         ]
 
 
+def grant_everywhere(server: KubeServer, token: str, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Let a user do what these RBAC rules say in the whole cluster."""
+    group = "rbac.authorization.k8s.io"
+    base, metadata = f"/apis/{group}/v1", {"name": f"test-{uuid.uuid4().hex[:12]}"}
+    server.expect("POST", f"{base}/clusterroles", {"metadata": metadata, "rules": rules})
+    binding = {
+        "metadata": metadata,
+        "subjects": [{"kind": "User", "name": token.removesuffix("-token"), "apiGroup": group}],
+        "roleRef": {"kind": "ClusterRole", "name": metadata["name"], "apiGroup": group},
+    }
+    server.expect("POST", f"{base}/clusterrolebindings", binding)
+
+
 def _write_identities(folder: Path) -> None:
     """Write the key that signs service account tokens, the users, and what is put into the audit log."""
     key = rsa.generate_private_key(65537, 2048)
@@ -223,13 +236,18 @@ def private_kube(folder: Path) -> Iterator[KubeServer]:
         end_all(folder)
 
 
-@pytest.fixture(scope="session")
-def kube_server() -> KubeServer:
-    """Give the run's API server; use `kube_namespace` to be alone in it."""
+def run_kube() -> KubeServer:
+    """Start the run's API server unless another worker has."""
     need("etcd")
     need("kube-apiserver")
     run = current()
     return _from_address(run.shared("kube", _start), run.owner)
+
+
+@pytest.fixture(scope="session")
+def kube_server() -> KubeServer:
+    """Give the run's API server; use `kube_namespace` to be alone in it."""
+    return run_kube()
 
 
 def _clear(server: KubeServer, namespace: str) -> None:

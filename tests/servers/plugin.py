@@ -7,6 +7,8 @@
 | `pebble`, `pebble_plain` | worker | `pebble.Pebble`: an ACME CA, with three profiles or with one |
 | `openbao` | run | `openbao.OpenBao` |
 | `pki_mount` | test | `openbao.PkiMount`: a CA of the test's own in it |
+| `node_signer` | run | `signing.NodeSigner`: kube-controller-manager, which signs requests of that API server |
+| `cert_manager` | run | `signing.CertManager`: cert-manager's controllers on it, with a ClusterIssuer |
 | `alertmanager` | run | `alertmanager.Alertmanager` |
 
 Context managers, for a server of one test: `kube.private_kube`, `pebble.start_pebble`, `openbao.private_openbao`,
@@ -22,8 +24,19 @@ from tests.servers.alertmanager import alertmanager
 from tests.servers.kube import kube_namespace, kube_server
 from tests.servers.openbao import openbao, pki_mount
 from tests.servers.pebble import pebble, pebble_plain
+from tests.servers.signing import cert_manager, node_signer
 
-__all__ = ["alertmanager", "kube_namespace", "kube_server", "openbao", "pebble", "pebble_plain", "pki_mount"]
+__all__ = [
+    "alertmanager",
+    "cert_manager",
+    "kube_namespace",
+    "kube_server",
+    "node_signer",
+    "openbao",
+    "pebble",
+    "pebble_plain",
+    "pki_mount",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

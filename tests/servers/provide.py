@@ -111,6 +111,35 @@ def go_build_kubernetes(provision: GoModule, folder: Path) -> None:
             run(build, cwd=Path(source), env=go_environment())
 
 
+def go_build_own(provision: GoModule, folder: Path) -> None:
+    """Build a small `main` of our own around the packages of a module."""
+    with tempfile.TemporaryDirectory(prefix="rotator-go-") as temporary:
+        source = Path(temporary, provision.source)
+        shutil.copytree(Path(__file__).with_name(provision.source), source)
+        require = f"require {provision.module} v{provision.version}"
+        (source / "go.mod").write_text("\n".join(("module servers", "go 1.26.0", require, "")))
+        for command in provision.commands:
+            build = ["go", "build", "-mod=mod", "-ldflags=-s -w", "-o", str(folder / command), "."]
+            run(build, cwd=source, env=go_environment())
+        if provision.keep:
+            where = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", provision.module]
+            module = subprocess.run(where, cwd=source, capture_output=True, text=True, check=True).stdout.strip()
+            kept = folder / Path(provision.keep).name
+            kept.mkdir()
+            for file in Path(module, provision.keep).iterdir():
+                shutil.copyfile(file, kept / file.name)  # without the module cache's modes, which forbid to write
+
+
+def go_build(provision: GoModule, folder: Path) -> None:
+    """Build a module's commands in the way that it needs."""
+    if provision.source:
+        go_build_own(provision, folder)
+    elif provision.staging:
+        go_build_kubernetes(provision, folder)
+    else:
+        go_install(provision, folder)
+
+
 def provide_go(provisions: Sequence[GoModule]) -> None:
     """Build what is missing, one after the other."""
     if shutil.which("go") is None:
@@ -119,8 +148,7 @@ def provide_go(provisions: Sequence[GoModule]) -> None:
     for provision in provisions:
         with lock("go"):
             if not is_complete(provision):
-                build = go_build_kubernetes if provision.staging else go_install
-                place(provision, lambda folder, p=provision, b=build: b(p, folder))  # type: ignore[misc]
+                place(provision, lambda folder, p=provision: go_build(p, folder))  # type: ignore[misc]
 
 
 # ── Python packages ──────────────────────────────────────────────────────────────────────────────────────────────────

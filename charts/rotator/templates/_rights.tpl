@@ -114,3 +114,28 @@ look at beside TLS Secrets).
   resources: [gateways, httproutes]
   verbs: [get, list]
 {{- end -}}
+
+{{/*
+What the issuers in `config` that ask this cluster for signatures need; nothing where nothing rotates.
+YAML: csr (whether CertificateSigningRequests are made), approve (signers whose requests rotator approves itself),
+configMaps (namespace → names of those with a CA).
+*/}}
+{{- define "rotator.signing" -}}
+{{- $csr := false -}}
+{{- $approve := list -}}
+{{- $configMaps := dict -}}
+{{- $root := . -}}
+{{- if eq (include "rotator.rotates" .) "true" -}}
+  {{- range $name, $issuer := .Values.config.issuers -}}
+    {{- $settings := dig "kubernetes_csr" "" $issuer -}}
+    {{- if and (kindIs "map" $settings) (not $settings.kubeconfig) (not $settings.kube_context) -}}
+      {{- $csr = true -}}
+      {{- if $settings.approve -}}{{- $approve = append $approve $settings.signer -}}{{- end -}}
+      {{- with dig "ca" "config_map" "" $settings -}}
+        {{- include "rotator.allow" (dict "write" $configMaps "namespace" (default $root.Release.Namespace .namespace) "plural" "configmaps" "name" .name) -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- dict "csr" $csr "approve" ($approve | uniq | sortAlpha) "configMaps" $configMaps | toYaml -}}
+{{- end -}}

@@ -157,9 +157,38 @@ class Cluster:
         """
         self._write(Call("create", call.resource, call.namespace), made)
 
-    def _write(self, call: Call, body: object) -> None:
-        params = {"fieldManager": FIELD_MANAGER}
-        self.transport.send(call, self.pace.monotonic, params=params, body=msgspec.json.encode(body))
+    def made(self, call: Call, made: object, kind: type[T]) -> T:
+        """Create an object, once, and say what became of it: the API server fills in what it knows itself.
+
+        Raises:
+            KubeError: refused (409: it exists), or the outcome is `uncertain`.
+        """
+        call = Call("create", call.resource, call.namespace)
+        return self._decoded(call, self._write(call, made), kind)
+
+    def update(self, call: Call, whole: object) -> None:
+        """Put a whole object in the place of the one with the same resourceVersion (409 when it has changed), once.
+
+        Raises:
+            KubeError: refused, or the outcome is `uncertain`.
+        """
+        self._write(call, whole)
+
+    def delete(self, call: Call, uid: str) -> None:
+        """Delete this very object; one that is gone already, or another one of the same name, is no error.
+
+        Raises:
+            KubeError: refused, or the outcome is `uncertain`.
+        """
+        try:
+            self._write(call, {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}})
+        except KubeError as error:
+            if error.status not in {404, 409}:
+                raise
+
+    def _write(self, call: Call, body: object) -> bytes:
+        params = {"fieldManager": FIELD_MANAGER} if call.verb != "delete" else {}
+        return self.transport.send(call, self.pace.monotonic, params=params, body=msgspec.json.encode(body))
 
     def _read(self, call: Call, params: Mapping[str, str]) -> bytes:
         """Read with a few tries: reading twice harms nothing."""

@@ -51,16 +51,18 @@ class KubeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call in the words of RBAC; `verb` is `get`, `list`, `create` or `patch`."""
+    """One call in the words of RBAC; `verb` is `get`, `list`, `create`, `patch`, `update` or `delete`."""
 
     verb: str
     resource: Resource
     namespace: str = ""
     name: str = ""
+    subresource: str = ""
 
     @property
     def path(self) -> str:
-        return self.resource.path(self.namespace, self.name)
+        below = f"/{self.subresource}" if self.subresource else ""
+        return self.resource.path(self.namespace, self.name) + below
 
     @property
     def changes(self) -> bool:
@@ -69,7 +71,8 @@ class Call:
     def __str__(self) -> str:
         where = f" in namespace {self.namespace}" if self.namespace else ""
         which = f" {self.name}" if self.name else ""
-        return f"{self.verb} {self.resource}{which}{where}"
+        below = f"/{self.subresource}" if self.subresource else ""
+        return f"{self.verb} {self.resource}{below}{which}{where}"
 
 
 class _StatusMetadata(msgspec.Struct):

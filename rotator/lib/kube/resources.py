@@ -41,3 +41,7 @@ STATEFUL_SETS = Resource("statefulsets", "apps")
 DAEMON_SETS = Resource("daemonsets", "apps")
 CONFIG_MAPS = Resource("configmaps")
 REFERENCE_GRANTS = Resource("referencegrants", "gateway.networking.k8s.io", "v1beta1")
+CERTIFICATE_SIGNING_REQUESTS = Resource("certificatesigningrequests", "certificates.k8s.io")
+SIGNERS = Resource("signers", "certificates.k8s.io")
+"""Nothing can be read of it: it stands in RBAC rules only, and its names are those of signers."""
+ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io")

@@ -48,6 +48,7 @@ OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
+_METHODS = {"create": "POST", "patch": "PATCH", "update": "PUT", "delete": "DELETE"}
 _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, SSLError, ProxyError, LocationValueError)
 
 
@@ -137,7 +138,7 @@ class Transport:
         body: bytes | None,
     ) -> bytes:
         url = loaded.configuration.host.rstrip("/") + call.path + (f"?{urlencode(params)}" if params else "")
-        method = {"create": "POST", "patch": "PATCH"}.get(call.verb, "GET")
+        method = _METHODS.get(call.verb, "GET")
         headers = {"Accept": JSON, "User-Agent": "rotator", **_authorization(loaded.configuration)}
         if body is not None:
             headers["Content-Type"] = MERGE_PATCH if call.verb == "patch" else JSON

@@ -1,0 +1,111 @@
+"""Objects of kind CertificateSigningRequest (`certificates.k8s.io/v1`): what of them is read, and as they are made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct, field
+
+from rotator.lib.kube.issuing import ISSUER, OURS, said, slug
+
+APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
+SHORTEST = timedelta(seconds=600)
+"""The API refuses an `expirationSeconds` below that."""
+
+_BUILT_IN = "kubernetes.io/"
+KUBELET_SERVING = "kubernetes.io/kubelet-serving"
+_CLIENTS_ONLY = frozenset({"kubernetes.io/kube-apiserver-client", "kubernetes.io/kube-apiserver-client-kubelet"})
+_LEGACY = "kubernetes.io/legacy-unknown"
+
+
+class CsrCondition(Struct, rename="camel"):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class CsrMetadata(Struct, rename="camel"):
+    name: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+
+
+class CsrSpec(Struct, rename="camel"):
+    request: bytes = b""
+    signer_name: str = ""
+
+
+class CsrStatus(Struct):
+    conditions: list[CsrCondition] | None = None
+    certificate: bytes | None = None
+
+
+class Csr(Struct):
+    metadata: CsrMetadata = field(default_factory=CsrMetadata)
+    spec: CsrSpec = field(default_factory=CsrSpec)
+    status: CsrStatus = field(default_factory=CsrStatus)
+
+    def condition(self, kind: str) -> CsrCondition | None:
+        """The condition of this type, where it holds."""
+        held = (one for one in self.status.conditions or () if one.type == kind and one.status == "True")
+        return next(held, None)
+
+    @property
+    def certificate(self) -> bytes:
+        return (self.status.certificate or b"").strip()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return bool(self.certificate or self.condition(DENIED) or self.condition(FAILED))
+
+    @property
+    def verdict(self) -> str:
+        """Why there will be no certificate, in the words of whoever decided; empty while there may be one."""
+        for kind, word in ((DENIED, "was denied"), (FAILED, "failed")):
+            condition = self.condition(kind)
+            if condition:
+                return f"{word}: {said(condition.reason, condition.message)}"
+        return ""
+
+
+def signer_name(value: str) -> str:
+    """The name of a signer that can sign certificates for servers, as far as the name alone says.
+
+    Raises:
+        ValueError: it is no name of a signer, or that of a built-in one that never signs for servers.
+    """
+    domain, _, path = value.partition("/")
+    if not domain or not path or len(value) > 571 or any(letter.isspace() for letter in value):
+        raise ValueError(f"{value!r} is no name of a signer; write it like example.com/signer")
+    if value == _LEGACY:
+        raise ValueError(f"certificates.k8s.io/v1 accepts no requests for {_LEGACY}; name a signer of your own")
+    if value in _CLIENTS_ONLY:
+        raise ValueError(f"{value} signs certificates for clients of the API server only; name a signer for servers")
+    if value.startswith(_BUILT_IN) and value != KUBELET_SERVING:
+        raise ValueError(f"Kubernetes has no signer {value}; for servers it has {KUBELET_SERVING} alone")
+    return value
+
+
+def csr_object(
+    name: str, issuer: str, csr: bytes, signer: str, usages: Sequence[str], lifetime: timedelta | None
+) -> dict[str, Any]:
+    """The object to create; `expirationSeconds` is a wish, which the signer may cut."""
+    spec: dict[str, Any] = {
+        "request": base64.b64encode(csr).decode(),
+        "signerName": signer,
+        "usages": list(usages),
+    }
+    if lifetime is not None:
+        spec["expirationSeconds"] = int(lifetime.total_seconds())
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name, "labels": {OURS: "rotator", ISSUER: slug(issuer)}},
+        "spec": spec,
+    }
