@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 
+from rotator import accounts
 from rotator.app import Tick, after, finish_what_was_cut_off, look_and_plan, remember
 from rotator.core.model import CertificateSpec, Facts, Outcome, Pause, Quarantine, RevocationReason
 from rotator.core.pem import moment, parse_certificate
@@ -56,11 +57,16 @@ def carry_out(request: Request, wiring: Wiring) -> str:
         # Unanswered it would be tried every second, and whoever asked later would wait behind it for ever.
         log.exception("a request failed by a fault in rotator itself", verb=request.verb)
         answer = f"{NOT_DONE}a fault in rotator itself ({type(error).__name__}); its log says more"
-    subject = request.arguments.get("certificate") or request.arguments.get("match") or EVERYTHING
+    subject = subject_of(request.arguments)
     why = request.arguments.get("reason")
     detail = f"by {request.by}{f', because {why}' if why else ''}: {answer}"
     wiring.world.store.audit(f"asked-{request.verb}", subject, detail, wiring.world.clock.now())
     return answer
+
+
+def subject_of(arguments: Mapping[str, str]) -> str:
+    """What a request is about: a certificate, a glob, an issuer, or everything."""
+    return next((named for word in ("certificate", "match", "issuer") if (named := arguments.get(word))), EVERYTHING)
 
 
 def _deed(verb: str) -> Callable[[Request, Wiring], str]:
@@ -335,4 +341,7 @@ _DEEDS: Mapping[str, Callable[[Request, Wiring], str]] = {
     "pause": _pause,
     "resume": _resume,
     "revoke": _revoke,
+    "account-update": lambda request, wiring: accounts.update(request.arguments, wiring.world),
+    "account-roll-key": lambda request, wiring: accounts.roll_key(request.arguments, wiring.world),
+    "account-deactivate": lambda request, wiring: accounts.deactivate(request.arguments, wiring.world),
 }

@@ -141,9 +141,9 @@ def _awaited(clock: Clock, within: timedelta, what: Callable[[], Found | None]) 
 
 
 def _answer(request: Request) -> Answer:
-    from rotator.asked import EVERYTHING, NOT_DONE
+    from rotator.asked import NOT_DONE, subject_of
 
-    subject = request.arguments.get("certificate") or request.arguments.get("match") or EVERYTHING
+    subject = subject_of(request.arguments)
     done = not request.answer.startswith(NOT_DONE)
     return Answer(request.verb, subject, request.answer.removeprefix(NOT_DONE), done)
 
@@ -192,7 +192,7 @@ def _table(answers: Sequence[Answer]) -> RenderableType:
 
 
 def _json(answers: Sequence[Answer]) -> Json:
-    """`answers`: `verb`, `subject` (certificate or glob), `done`, `answer` (a sentence), `outcome` (of a `rotate`)."""
+    """`answers`: `verb`, `subject` (certificate, glob or issuer), `done`, `answer`, `outcome` (of a `rotate`)."""
     from rotator.report import json
 
     return {

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rotator.cli import (
+    account,
     alerts,
     approve,
     config,
@@ -76,6 +77,7 @@ app.command(cls=Deed)(revoke.revoke)
 app.command(cls=Deed)(approve.approve)
 app.command(cls=Deed)(pause.pause)
 app.command(cls=Deed)(resume.resume)
+app.add_typer(account.app, name="account")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(config.app, name="config")
 app.command(cls=Verb)(simulate.simulate)

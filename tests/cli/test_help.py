@@ -42,6 +42,7 @@ def test_all_verbs_of_the_design_are_there() -> None:
         "scan", "plan", "run", "rotate", "status", "history", "show", "verify", "rollback", "approve", "pause",
         "resume", "revoke", "preflight", "simulate", "demo", "alerts test", "config check", "config schema",
         "config init",
+        "account show", "account update", "account roll-key", "account deactivate",
     }  # fmt: skip
 
 
