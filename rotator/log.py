@@ -28,12 +28,13 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
 
 # What these say below the given level holds secrets: urllib3 logs whole URLs (a webhook's path is its password) and
-# kubernetes logs the bodies of answers (Secrets). APScheduler says each tick that it ticked.
+# kubernetes logs the bodies of answers (Secrets), as lexicon does. APScheduler says each tick that it ticked.
 _NEVER_BELOW = {
     "urllib3": logging.WARNING,
     "kubernetes": logging.INFO,
     "botocore": logging.INFO,
     "hvac": logging.INFO,
+    "lexicon": logging.INFO,
     "apscheduler": logging.WARNING,
 }
 _REMOVED = "[removed]"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING
 
 from rotator.core.csr import is_address
 from rotator.core.model import Caa
+from rotator.lib.dns.lookups import refusal_of
+from rotator.lib.dns.resolving import resolver_of, upwards
 from rotator.lib.memory import Kept, Memory
 from rotator.lib.patience import Patience
 
 if TYPE_CHECKING:
     from dns.name import Name
-    from dns.resolver import NoNameservers, Resolver
-
-MAX_LABELS = 20
-"""More than names have that a CA would sign; bounds what one lying name costs."""
+    from dns.resolver import Resolver
 
 _CRITICAL = 128  # RFC 8659, 4.1
 # IANA's “Certification Authority Restriction Properties”: what a CA may be taken to know.
@@ -88,7 +87,7 @@ class CaaRecords:
     def __init__(
         self, resolving: Resolving = Resolving(), clock_monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._resolver = _resolver(resolving)
+        self._resolver = resolver_of(resolving.servers, resolving.port)
         self._patience, self._clock = Patience(resolving.seconds), clock_monotonic
         self._sets: Memory[str, Caa] = Memory(lambda: _NOW, entries=resolving.kept)
 
@@ -101,7 +100,7 @@ class CaaRecords:
         from dns.exception import DNSException
 
         try:
-            domains = list(_upwards(name.removeprefix("*.")))
+            domains = list(upwards(name.removeprefix("*.")))
         except (DNSException, UnicodeError):
             return Caa(detail="it is no name of the DNS")
         deadline = self._clock() + self._patience.seconds
@@ -133,7 +132,7 @@ class CaaRecords:
                 self._patience.dead()
             return Kept(Caa(detail=f"the resolver gave no answer for {text} in time"), _LATER)
         except NoNameservers as error:
-            found = Caa(detail=f"the resolver answered {_code(error)} for {text}")
+            found = Caa(detail=f"the resolver answered {refusal_of(error)} for {text}")
         except (DNSException, OSError) as error:
             found = Caa(detail=f"{text} could not be looked up: {type(error).__name__}")
         self._patience.answered(text)
@@ -150,46 +149,6 @@ class CaaRecords:
         except (DNSException, OSError):
             return False  # a refusal is an answer
         return False
-
-
-def _resolver(resolving: Resolving) -> Resolver | None:
-    """The resolver to ask; None where this machine has none configured."""
-    from dns.resolver import NoResolverConfiguration, Resolver
-
-    try:
-        resolver = Resolver(configure=not resolving.servers)
-    except NoResolverConfiguration:
-        return None
-    if resolving.servers:
-        resolver.nameservers = list(resolving.servers)
-        resolver.port = resolving.port
-    return resolver
-
-
-def _upwards(name: str) -> Iterator[Name]:
-    """The name, its parent and so on to the top level domain.
-
-    Raises:
-        DNSException, UnicodeError: it is no name of the DNS.
-    """
-    from dns import name as names
-
-    domain = names.from_text(name).canonicalize()  # lower case
-    if len(domain.labels) > MAX_LABELS:
-        raise names.NameTooLong
-    while domain != names.root:
-        yield domain
-        domain = domain.parent()
-
-
-def _code(error: NoNameservers) -> str:
-    """The code that the last server answered with, as `SERVFAIL`."""
-    from dns import rcode
-
-    for *_, response in reversed(error.kwargs.get("errors") or []):
-        if response is not None:
-            return rcode.to_text(response.rcode())
-    return "nothing that can be read"
 
 
 # ---------------------------------------------------------------- one set

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSet
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
 from tests.issuers.asking import Drawer, hurried_clock, real_clock
+from tests.servers.bind import Bind, Extras, start_bind
 from tests.servers.openbao import PkiMount
-from tests.servers.pebble import DEFAULT, Pebble
+from tests.servers.pebble import DEFAULT, Pebble, PebbleSettings, start_pebble
 from tests.servers.signing import CertManager
 
+TSIG = base64.b64encode(b"a key of these tests alone, 32 o").decode()
 DOMAIN = "conformance.example.com"
 SIGNER = Path(__file__).parents[1] / "issuers" / "signer.py"
 
@@ -95,12 +98,46 @@ def _kubernetes_csr(request: pytest.FixtureRequest) -> IssuerSubject:
     return IssuerSubject(issuer, DOMAIN, frozenset({Feature.RESTRICTED}), roots=(signing.root,))
 
 
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pebble, Bind]]:
+    """A Pebble whose resolver is a BIND that takes updates for the domain."""
+    folder = tmp_path_factory.mktemp("dynamic")
+    extras = Extras(keys={"rotator": TSIG}, policies={"example.com": "grant rotator. zonesub TXT;"})
+    with (
+        start_bind(folder, {"example.com": ""}, resolver=True, extras=extras) as bind,
+        start_pebble(folder / "pebble", PebbleSettings(dns_server=bind.server)) as pebble,
+    ):
+        yield pebble, bind
+
+
+def _acme_dns01(request: pytest.FixtureRequest) -> IssuerSubject:
+    """By DNS-01, and so with wildcards, but without addresses."""
+    pebble, bind = request.getfixturevalue("dynamic")
+    folder: Path = request.getfixturevalue("tmp_path")
+    (folder / "roots.pem").write_text(pebble.roots())
+    request.getfixturevalue("monkeypatch").setenv("CONFORMANCE_TSIG", TSIG)
+    update = {"server": bind.server, "key_name": "rotator", "key": "${env:CONFORMANCE_TSIG}"}
+    settings = AcmeSettings.model_validate(
+        {
+            "directory": pebble.directory_url,
+            "ca_file": str(pebble.ca_file),
+            "roots": str(folder / "roots.pem"),
+            "agree_terms": True,
+            "dns01": {"rfc2136": update, "resolvers": [bind.server], "nameservers": [bind.server]},
+        }
+    )
+    unsupported = frozenset({Feature.ADDRESS, Feature.LIFETIME, Feature.ED25519})
+    issuer = AcmeIssuer("pebble", settings, hurried_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, unsupported, refused="www.blocked.example", profile=DEFAULT)
+
+
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "local_ca": _local_ca,
     "command": _command,
     "vault": _vault,
     "acme": _acme,
     "kubernetes_csr": _kubernetes_csr,
+    "acme-dns01": _acme_dns01,
 }
 
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.core.model import Caa
-from rotator.lib.caa import MAX_LABELS, CaaRecords, Resolving, caa_of, issuer_domain, read_set
+from rotator.lib.caa import CaaRecords, Resolving, caa_of, issuer_domain, read_set
+from rotator.lib.dns.resolving import MAX_LABELS
 from rotator.lib.patience import GIVE_UP, GIVE_UP_ZONE, IN_VAIN, Patience, zone_of
 from tests.servers.bind import BROKEN, Bind, start_bind
 from tests.servers.ports import LOOPBACK

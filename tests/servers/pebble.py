@@ -49,6 +49,8 @@ class PebbleSettings:
     """Domains that are refused with `rejectedIdentifier`."""
     key_algorithm: str = "rsa"
     """Of the CA's own keys: `rsa` or `ecdsa`. Pebble gives `intermediate` only an RSA key."""
+    dns_server: str = ""
+    """Another resolver than its own pebble-challtestsrv, as `address:port`."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Further `PEBBLE_…` variables, as `PEBBLE_ALTERNATE_ROOTS`."""
 
@@ -174,7 +176,14 @@ def _pebble(folder: Path, settings: PebbleSettings) -> Pebble:
         **settings.environment,
     }
     dns, dns_management = f"{LOOPBACK}:{ports['dns']}", f"{LOOPBACK}:{ports['dns_management']}"
-    command: list[str | Path] = [need("pebble"), "-strict", "-config", "pebble.json", "-dnsserver", dns]
+    command: list[str | Path] = [
+        need("pebble"),
+        "-strict",
+        "-config",
+        "pebble.json",
+        "-dnsserver",
+        settings.dns_server or dns,
+    ]
     dns_command: list[str | Path] = [
         need("pebble-challtestsrv"), "-dnsserver", dns, "-management", dns_management,
         "-defaultIPv4", LOOPBACK, "-defaultIPv6", "", "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "",

@@ -7,17 +7,19 @@ import socket
 import socketserver
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
+from rotator.core.model import Check
 from rotator.errors import IssueError
-from rotator.issuers.acme.settings import Http01, split_listen
+from rotator.issuers.acme.proving import Http01, split_listen
+from rotator.issuers.acme.solver import Desk, Proof
 from rotator.lib import atomicfile
 
 PATH = "/.well-known/acme-challenge/"
@@ -30,6 +32,37 @@ log = structlog.get_logger()
 
 Responses = Mapping[str, str]
 """Token → key authorization."""
+
+
+class Http01Solver:
+    """Proves names and addresses over HTTP; no wildcards (Baseline Requirements, 3.2.2.4.19)."""
+
+    kind: ClassVar[str] = "http-01"
+
+    def __init__(self, settings: Http01, desk: Desk) -> None:
+        self._settings = settings
+        self._desk = desk
+
+    def objection(self, name: str) -> str:
+        return (
+            "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one"
+            if name.startswith("*.")
+            else ""
+        )
+
+    def showing(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
+        return showing(self._settings, {proof.token: proof.authorization for proof in proofs}, self._desk.issuer)
+
+    def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
+        """Whether the place of the challenges can be used: the address is free, the folder can be written to."""
+        try:
+            with self.showing([Proof(names[0], "preflight", "")]):
+                pass
+        except IssueError as error:
+            return (Check(self.kind, str(error)),)
+        return (
+            Check(self.kind, detail=f"challenges can be shown at {self._settings.webroot or self._settings.listen}"),
+        )
 
 
 def showing(settings: Http01, responses: Responses, issuer: str) -> AbstractContextManager[None]:

@@ -23,11 +23,13 @@ from rotator.core.model import (
 )
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
+from rotator.issuers.acme.choosing import Solvers
 from rotator.issuers.acme.directory import Directory, fetch_directory, place_of
 from rotator.issuers.acme.errors import Refused
-from rotator.issuers.acme.http01 import showing
 from rotator.issuers.acme.presets import PRESETS
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
+from rotator.issuers.acme.solver import Desk
+from rotator.issuers.acme.traces import Traces
 from rotator.lib.http import explain, session
 from rotator.lib.issued import read_issued
 from rotator.log import logger
@@ -58,6 +60,7 @@ class AcmeIssuer:
         self._settings = settings
         self._clock = clock
         self._keep = keep
+        self._solvers = Solvers(settings, Desk(name, clock, Traces(keep, name, clock.now)))
         self._guard = threading.Lock()
         self._directory: tuple[Directory, float] | None = None
         self._unreachable_until = 0.0
@@ -69,7 +72,7 @@ class AcmeIssuer:
 
         The lifetime is the CA's: `request.lifetime` cannot be asked for, a profile can.
         """
-        if problem := _unprovable(request.names):
+        if problem := self._solvers.objection(request.names):
             raise IssueError(f"{self.name}: {problem}", permanent=True)
         try:
             return self._issue(request, resume, checkpoint)
@@ -89,7 +92,8 @@ class AcmeIssuer:
                 server = upkeep.ready(again=register)
                 self._orders += 1
             try:
-                text = order.Ordering(server, self._settings, self._clock, request, checkpoint).certificate(resume)
+                ordering = order.Ordering(server, self._settings, self._solvers, self._clock, request, checkpoint)
+                text = ordering.certificate(resume)
             finally:
                 with self._guard:
                     self._orders -= 1
@@ -216,9 +220,11 @@ class AcmeIssuer:
 
         The account is asked for anew: what is kept of it would hide that the CA has ended it.
         """
-        problem = _unprovable(request.names)
-        names = Check("names", f"{self.name}: {problem}" if problem else "", "" if not problem else "see the issuer")
-        return (names, *self._account_checks(request), self._challenge_check())
+        problem = self._solvers.objection(request.names)
+        names = Check(
+            "names", f"{self.name}: {problem}" if problem else "", "configure a way to prove them" if problem else ""
+        )
+        return (names, *self._account_checks(request), *self._solvers.preflight(request.names))
 
     def _account_checks(self, request: PreflightRequest) -> tuple[Check, ...]:
         from rotator.issuers.acme.account import Accounts
@@ -241,13 +247,6 @@ class AcmeIssuer:
             known = self._seen = (self.account(), now)
         return known[0]
 
-    def _challenge_check(self) -> Check:
-        try:
-            with showing(self._settings.http01, {"preflight": ""}, self.name):
-                return Check("http-01", detail="its answers can be shown")
-        except IssueError as error:
-            return Check("http-01", str(error), "free the port, or make the webroot writable")
-
     def _session(self) -> requests.Session:
         return session(
             total_seconds=REQUEST_SECONDS, verify=self._settings.verify, clock_monotonic=self._clock.monotonic
@@ -260,14 +259,3 @@ class AcmeIssuer:
             known = fetch_directory(http, self._settings.directory_url, self.name), now
             self._directory = known
         return known[0]
-
-
-def _unprovable(names: tuple[str, ...]) -> str:
-    """Why names cannot be proved over HTTP (Baseline Requirements, 3.2.2.4.19); empty when they can."""
-    wild = [name for name in names if name.startswith("*.")]
-    other = [name for name in names if "://" in name]
-    if wild:
-        return f"{', '.join(wild)} cannot be proved over HTTP; name the hosts one by one, or use another issuer"
-    if other:
-        return f"{', '.join(other)} is no host name or address; ACME orders nothing else"
-    return ""

@@ -6,17 +6,15 @@ any point is taken up there. Nothing is ordered while the order of the checkpoin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import ip_address
 
 import requests
-from acme import challenges, messages
+from acme import messages
 from cryptography import x509
-from josepy.errors import DeserializationError
-from josepy.json_util import decode_b64jose, field
+from josepy.json_util import field
 
 from rotator.core.csr import is_address
 from rotator.core.model import Certificate, IssueRequest
@@ -24,9 +22,10 @@ from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.ari import certificate_id
 from rotator.issuers.acme.chains import download
 from rotator.issuers.acme.checks import why_not_offered
+from rotator.issuers.acme.choosing import Solvers
 from rotator.issuers.acme.errors import Refused, Unreachable, order_failure, validation_failure
-from rotator.issuers.acme.http01 import TOKEN, showing
 from rotator.issuers.acme.network import Server
+from rotator.issuers.acme.patience import Patience
 from rotator.issuers.acme.resources import (
     INVALID,
     PENDING,
@@ -38,13 +37,10 @@ from rotator.issuers.acme.resources import (
     csr_digest,
 )
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
-from rotator.lib.retryafter import clamp, parse_retry_after
+from rotator.issuers.acme.tasks import Task, grouped, task_of
 from rotator.lib.trust import system_roots
 from rotator.ports import Clock
 
-KIND = "http-01"
-LEAST, MOST = timedelta(seconds=1), timedelta(days=1)
-_SLOWEST = 16  # seconds between two looks at a CA that names no time
 # Answers to an order that may come from its `replaces` alone: done before (409), or a certificate that this CA or this
 # account does not know, as most adopted ones; where it should be in its books and is not, Pebble says serverInternal.
 _OF_REPLACES = frozenset({"alreadyReplaced", "malformed", "serverInternal", "unauthorized"})
@@ -63,16 +59,18 @@ class Ordering:
         self,
         server: Server,
         settings: AcmeSettings,
+        solvers: Solvers,
         clock: Clock,
         request: IssueRequest,
         checkpoint: Callable[[str], None],
     ) -> None:
         self._server = server
         self._settings = settings
+        self._solvers = solvers
         self._clock = clock
         self._request = request
         self._checkpoint = checkpoint
-        self._patience = _Patience(clock, settings.patience, server.issuer)
+        self._patience = Patience(clock, settings.patience, server.issuer)
         self._kept: Checkpoint | None = None
         self._url = ""
         self._answer: requests.Response | None = None
@@ -226,18 +224,38 @@ class Ordering:
 
     def _prove(self, unproved: list[Authorization]) -> None:
         """Show all proofs, have the CA look at them, and take them away again whatever comes of it."""
-        offered = [self._challenge(each) for each in unproved]
-        responses = {chall.encode("token"): chall.key_authorization(self._server.key) for chall, _, _ in offered}
+        tasks = self._tasks(unproved)
         waiting = [each.url for each in unproved]
-        with showing(self._settings.http01, responses, self._server.issuer):
-            for chall, url, is_new in offered:
-                if is_new:  # one that the CA is looking at already must not be answered again
+        with self._showing(tasks):
+            for task in tasks:
+                if task.is_new:  # one that the CA is looking at already must not be answered again
                     with self._outlasting():
-                        self._server.post(url, chall.response(self._server.key))
+                        self._server.post(task.url, task.challenge.response(self._server.key))
             while waiting:
                 self._pause()
                 with self._outlasting():
                     waiting = [each.url for each in self._pending(waiting)]
+
+    @contextmanager
+    def _showing(self, tasks: Sequence[Task]) -> Iterator[None]:
+        """All proofs shown, by whichever solvers; the time that takes is not the CA's."""
+        began = self._clock.monotonic()
+        with ExitStack() as stack:
+            for solver, group in grouped(tasks):
+                stack.enter_context(solver.showing([task.proof(self._server.key) for task in group]))
+            self._patience.excuse(self._clock.monotonic() - began)
+            yield
+
+    def _tasks(self, unproved: Iterable[Authorization]) -> list[Task]:
+        """What has to be shown by whom.
+
+        Raises:
+            IssueError: the CA takes nothing for some names that is configured for them; all of them are named.
+        """
+        found = [task_of(each, self._solvers, self._server.issuer) for each in unproved]
+        if problems := [each for each in found if isinstance(each, str)]:
+            raise IssueError(f"{self._server.issuer}: {'; '.join(problems)}", permanent=True)
+        return [each for each in found if isinstance(each, Task)]
 
     @contextmanager
     def _outlasting(self) -> Iterator[None]:
@@ -264,52 +282,6 @@ class Ordering:
             if self._outage is not None:
                 raise self._outage from None
             raise
-
-    def _challenge(self, authorization: Authorization) -> tuple[challenges.HTTP01, str, bool]:
-        """The HTTP-01 challenge of an authorization, its address, and whether the CA still waits for our word."""
-        found = authorization.challenge(KIND)
-        if found is None:
-            kinds = ", ".join(str(each.get("type")) for each in authorization.challenges) or "nothing"
-            raise IssueError(
-                f"{self._server.issuer}: for {authorization.name} the CA takes {kinds}, not {KIND}", permanent=True
-            )
-        token = found.get("token")
-        # The package reads base64 leniently; what is shown must be the very token that the CA will look for.
-        if not isinstance(token, str) or not TOKEN.fullmatch(token):
-            raise IssueError(f"{self._server.issuer}: the CA sent a challenge whose token is no token")
-        try:
-            chall = challenges.HTTP01(token=decode_b64jose(token, size=challenges.HTTP01.TOKEN_SIZE, minimum=True))
-        except DeserializationError as error:
-            raise IssueError(f"{self._server.issuer}: the CA sent a challenge whose token is no token") from error
-        return chall, str(found.get("url", "")), found.get("status", PENDING) == PENDING
-
-
-class _Patience:
-    """Waits as the CA asks (`Retry-After`), growing to 16 s where it does not say, up to a total."""
-
-    def __init__(self, clock: Clock, total: timedelta, issuer: str) -> None:
-        self._clock = clock
-        self._issuer = issuer
-        self._deadline = clock.monotonic() + total.total_seconds()
-        self._pauses = 0
-
-    def pause(self, answer: requests.Response | None) -> None:
-        """Wait before the next look.
-
-        Raises:
-            Pending: there is no time left for that, or the process is asked to stop.
-        """
-        named = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now()) if answer is not None else None
-        own = timedelta(seconds=min(2**self._pauses, _SLOWEST))
-        wait = clamp(named, default=own, least=LEAST, most=MOST)
-        self._pauses += 1
-        began = self._clock.monotonic()
-        if began + wait.total_seconds() > self._deadline:
-            raise Pending(f"{self._issuer}: the CA has not finished yet", retry_after=wait)
-        self._clock.wait(wait.total_seconds())
-        # A wait that returns early means "stop": asking on without pauses would only hammer the CA.
-        if self._clock.monotonic() - began < wait.total_seconds() / 2:
-            raise Pending(f"{self._issuer}: stopped before the CA had finished", retry_after=wait)
 
 
 def _identifier(name: str) -> messages.Identifier:

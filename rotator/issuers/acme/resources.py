@@ -57,6 +57,7 @@ class Authorization:
     Attributes:
         url: where it is; the only link to its order, whose lists have no order.
         name: the DNS name or address; a wildcard's without the asterisk.
+        wildcard: it is of the wildcard below the name.
         challenges: as the CA sent them.
     """
 
@@ -64,6 +65,7 @@ class Authorization:
     name: str
     status: str
     challenges: tuple[Mapping[str, Any], ...]
+    wildcard: bool = False
 
     @classmethod
     def read(cls, found: Mapping[str, Any], url: str) -> Self:
@@ -75,7 +77,13 @@ class Authorization:
             challenges=tuple(each for each in challenges if isinstance(each, dict))
             if isinstance(challenges, list)
             else (),
+            wildcard=found.get("wildcard") is True,
         )
+
+    @property
+    def ordered_name(self) -> str:
+        """The name as it was ordered."""
+        return f"*.{self.name}" if self.wildcard else self.name
 
     @property
     def has_failed(self) -> bool:

@@ -13,6 +13,7 @@ from rotator.core.model import Certificate
 from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.issuers.acme.presets import PRESETS, preset_of, why_ended
+from rotator.issuers.acme.proving import Dns01, Http01, SolverSettings, TlsAlpn01
 from rotator.settings import Duration, PluginSettings, SecretRef
 
 _PUBLIC_RSA = (2048, 3072, 4096)
@@ -30,31 +31,6 @@ class ExternalAccount(PluginSettings):
     key: SecretRef
 
 
-class Http01(PluginSettings):
-    """How HTTP-01 challenges are answered: by a listener of our own, or by files below another server's root.
-
-    Attributes:
-        listen: `address:port`; open only while an order needs it. The CA asks on port 80 of each name, so whatever
-            receives that must pass `/.well-known/acme-challenge/` on to here.
-        webroot: the folder that a web server shows on port 80 of each name.
-    """
-
-    listen: str = "0.0.0.0:80"
-    webroot: Path | None = None
-
-    @field_validator("listen")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        split_listen(value)
-        return value
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.webroot is not None and "listen" in self.model_fields_set:
-            raise ValueError("say how challenges are answered: either listen or webroot")
-        return self
-
-
 class AcmeSettings(PluginSettings):
     """One account at one ACME CA.
 
@@ -65,6 +41,11 @@ class AcmeSettings(PluginSettings):
         profile: what to order where the certificate's own config names no profile.
         preferred_root: of the chains that the CA offers the one to this root: its common name, as `ISRG Root X1`, or
             the SHA-256 fingerprint of its certificate; without it the CA's first.
+        http01: proves names over HTTP, on port 80. Where no way to prove names is configured, this is it.
+        dns01: proves names by TXT records in their zone; the only way for wildcards.
+        tls_alpn01: proves names over TLS, on port 443. Of several, http01 comes before tls_alpn01 before dns01 for each
+            name that the CA takes it for.
+        solvers: which names are proved by which; the first that fits comes before the three above.
         ca_file: what the directory's own TLS certificate is verified with; for private CAs.
         roots: file with the roots that this CA's chains end in; for private CAs. The roots of public ones are in
             the system's store.
@@ -77,7 +58,10 @@ class AcmeSettings(PluginSettings):
     eab: ExternalAccount | None = None
     profile: str = ""
     preferred_root: str = ""
-    http01: Http01 = Http01()
+    http01: Http01 | None = None
+    dns01: Dns01 | None = None
+    tls_alpn01: TlsAlpn01 | None = None
+    solvers: tuple[SolverSettings, ...] = ()
     ca_file: Path | None = None
     roots: Path | None = None
     patience: Duration = Field(default=timedelta(seconds=90), ge=timedelta(seconds=5))
@@ -152,16 +136,3 @@ def read_roots(path: Path | None, issuer: str) -> tuple[Certificate, ...]:
         raise IssueError(f"{issuer}: the roots in {path} cannot be read: {error.strerror}") from error
     except PemError as error:
         raise IssueError(f"{issuer}: the roots in {path} cannot be used: {error}", permanent=True) from error
-
-
-def split_listen(value: str) -> tuple[str, int]:
-    """`address:port` as address and port; an IPv6 address stands in brackets.
-
-    Raises:
-        ValueError: it is not of that form.
-    """
-    host, colon, port = value.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536 or not host or (":" in host and not bracketed):
-        raise ValueError(f"{value!r} is no address to listen on; write it like 0.0.0.0:80 or [::]:80")
-    return host.strip("[]"), int(port)

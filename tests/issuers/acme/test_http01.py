@@ -14,7 +14,7 @@ import requests
 
 from rotator.errors import IssueError
 from rotator.issuers.acme.http01 import LISTENERS, PATH, showing
-from rotator.issuers.acme.settings import Http01, split_listen
+from rotator.issuers.acme.proving import Http01, split_listen
 from tests.servers.ports import free_port
 
 

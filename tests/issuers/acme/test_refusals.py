@@ -82,7 +82,9 @@ class TestPolicy:
         """HTTP-01 cannot prove a wildcard, so no order is spent on it."""
         issuer = make(front)
 
-        with pytest.raises(IssueError, match=r"^ca: \*\.example\.com cannot be proved over HTTP") as refused:
+        with pytest.raises(
+            IssueError, match=r"^ca: \*\.example\.com cannot be proved: a wildcard cannot be proved over HTTP"
+        ) as refused:
             issue(issuer, ask("example.com", "*.example.com"))
 
         assert refused.value.permanent

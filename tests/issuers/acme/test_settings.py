@@ -14,7 +14,7 @@ from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeSettings
 from rotator.issuers.acme.directory import place_of, read_directory
 from rotator.issuers.acme.presets import PRESETS
-from rotator.issuers.acme.settings import split_listen
+from rotator.issuers.acme.proving import split_listen
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import Front, changed
 from tests.issuers.asking import objections
@@ -201,7 +201,7 @@ class TestBeforehand:
         """Names, terms and the place of the challenges are independent, and so are their sentences."""
         issuer = make(front, agree_terms=False, http01={"webroot": str(tmp_path / "nowhere")})
 
-        problems = objections(issuer, "*.example.com")
+        problems = objections(issuer, "*.example.com", "a.example.com")
 
         assert [problem.partition(":")[0] for problem in problems] == ["ca", "ca", "ca"]
         assert "over HTTP" in problems[0]

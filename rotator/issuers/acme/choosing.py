@@ -1,0 +1,93 @@
+"""Which solver proves which name: by the settings, by what each can do, and by what the CA offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from rotator.core.model import Check
+from rotator.issuers.acme.dns01 import Dns01Solver
+from rotator.issuers.acme.http01 import Http01Solver
+from rotator.issuers.acme.proving import Http01, SolverSettings
+from rotator.issuers.acme.settings import AcmeSettings
+from rotator.issuers.acme.solver import Desk, Solver
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A solver and the names that it is configured for."""
+
+    names: tuple[str, ...]
+    solver: Solver
+
+    def fits(self, name: str) -> bool:
+        return any(fnmatchcase(name.lower(), glob.lower()) for glob in self.names)
+
+
+class Solvers:
+    """The solvers of one issuer, the first that fits first."""
+
+    def __init__(self, settings: AcmeSettings, desk: Desk) -> None:
+        self._ways = tuple(_Way(each.names, _solver(each, desk)) for each in configured(settings))
+
+    def objection(self, names: Iterable[str]) -> str:
+        """Why some names can never be proved, all at once; empty when each has a solver."""
+        causes: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            if why := self._objection(name):
+                causes.setdefault(why, []).append(name)
+        return "; ".join(f"{', '.join(its)} {why}" for why, its in causes.items())
+
+    def of(self, name: str, offered: Collection[str] | None = None) -> Solver | None:
+        """The solver for a name, of a kind that the CA offers for it; None where there is none."""
+        return next((each for each in self._fitting(name) if offered is None or each.kind in offered), None)
+
+    def kinds(self, name: str) -> tuple[str, ...]:
+        """The kinds of challenge that are configured for a name."""
+        return tuple(dict.fromkeys(each.kind for each in self._fitting(name)))
+
+    def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
+        """Each solver tried with its names, as far as that goes without an order."""
+        grouped = by_solver(names, self.of)
+        return tuple(check for solver, its in grouped for check in solver.preflight(its))
+
+    def _fitting(self, name: str) -> list[Solver]:
+        return [way.solver for way in self._ways if way.fits(name) and not way.solver.objection(name)]
+
+    def _objection(self, name: str) -> str:
+        if "://" in name or "@" in name:
+            return "is no host name or address; ACME orders nothing else"
+        if self._fitting(name):
+            return ""
+        why = dict.fromkeys(way.solver.objection(name) for way in self._ways if way.fits(name))
+        return f"cannot be proved: {'; '.join(why) or 'none of the solvers is for it'}"
+
+
+def by_solver(names: Iterable[str], of: Callable[[str], Solver | None]) -> list[tuple[Solver, list[str]]]:
+    """Names grouped by their solver; those without one are left out."""
+    found: dict[int, tuple[Solver, list[str]]] = {}
+    for name in dict.fromkeys(names):
+        solver = of(name)
+        if solver is not None:
+            found.setdefault(id(solver), (solver, []))[1].append(name)
+    return list(found.values())
+
+
+def configured(settings: AcmeSettings) -> tuple[SolverSettings, ...]:
+    """The ways to prove names as a list; HTTP-01 by a listener where nothing is said."""
+    plain = [
+        SolverSettings(http01=settings.http01) if settings.http01 else None,
+        SolverSettings(tls_alpn01=settings.tls_alpn01) if settings.tls_alpn01 else None,
+        SolverSettings(dns01=settings.dns01) if settings.dns01 else None,
+    ]
+    said = (*settings.solvers, *(each for each in plain if each is not None))
+    return said or (SolverSettings(http01=Http01()),)
+
+
+def _solver(settings: SolverSettings, desk: Desk) -> Solver:
+    if settings.dns01 is not None:
+        return Dns01Solver(settings.dns01, desk)
+    if settings.http01 is not None:
+        return Http01Solver(settings.http01, desk)
+    raise NotImplementedError

@@ -1,0 +1,84 @@
+"""Wait until every authoritative server shows the records: a CA may ask any of them, and a miss costs the order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+
+from rotator.errors import IssueError
+from rotator.issuers.acme.patience import pause
+from rotator.issuers.acme.proving import Dns01
+from rotator.issuers.acme.solver import Desk
+from rotator.lib.dns import Lookups, Nameserver
+from rotator.lib.dns.resolving import server_address
+from rotator.lib.dns.updates import TextRecord
+from rotator.lib.dns.watching import lagging, text_at
+from rotator.settings import show_duration
+
+_SLOWEST = 10.0  # seconds between two looks
+_MOST_NAMED = 3
+
+
+class Propagation:
+    """Watches the servers of the zones that records were written to."""
+
+    def __init__(self, settings: Dns01, lookups: Lookups, desk: Desk) -> None:
+        self._settings = settings
+        self._lookups = lookups
+        self._desk = desk
+
+    def seen(self, records: Sequence[TextRecord]) -> None:
+        """Return when all servers show all records, and `propagation_wait` has passed.
+
+        Raises:
+            IssueError: some still do not after `propagation`; the sentence names them.
+            Pending: asked to stop.
+            DnsError: the servers of a zone cannot be found out.
+        """
+        clock, limit = self._desk.clock, self._settings.propagation.total_seconds()
+        began, looks = clock.monotonic(), 0
+        waiting = self._by_name(records)
+        while True:
+            waiting = [each for each in waiting if self._lag(*each)]
+            if not waiting:
+                break
+            left = limit - (clock.monotonic() - began)
+            if left <= 0:
+                raise self._too_slow(waiting)
+            self._pause(timedelta(seconds=min(2.0**looks, _SLOWEST, left)))
+            looks += 1
+        if self._settings.propagation_wait:
+            self._pause(self._settings.propagation_wait)
+
+    def _by_name(self, records: Sequence[TextRecord]) -> list[tuple[str, list[str], tuple[Nameserver, ...]]]:
+        """Each name with the values that it shall show and the servers of its zone."""
+        found = []
+        zones = {zone: self._servers(zone) for zone in {record.zone for record in records}}
+        for (zone, name), group in groupby(sorted(records, key=_place), key=_place):
+            found.append((name, [record.value for record in group], zones[zone]))
+        return found
+
+    def _servers(self, zone: str) -> tuple[Nameserver, ...]:
+        if self._settings.nameservers:
+            return tuple(Nameserver("", *server_address(each)) for each in self._settings.nameservers)
+        return self._lookups.nameservers_of(zone)
+
+    def _lag(self, name: str, values: list[str], servers: tuple[Nameserver, ...]) -> list[str]:
+        return lagging(text_at(name, servers), values)
+
+    def _too_slow(self, waiting: list[tuple[str, list[str], tuple[Nameserver, ...]]]) -> IssueError:
+        clauses = []
+        for name, values, servers in waiting:
+            lag = self._lag(name, values, servers) or ["came too late"]
+            more = f" and {len(lag) - _MOST_NAMED} more" if len(lag) > _MOST_NAMED else ""
+            clauses.append(f"at {name} {', '.join(lag[:_MOST_NAMED])}{more}")
+        after = show_duration(self._settings.propagation)
+        return IssueError(f"{self._desk.issuer}: the challenge is not everywhere after {after}: {'; '.join(clauses)}")
+
+    def _pause(self, wait: timedelta) -> None:
+        pause(self._desk.clock, wait, f"{self._desk.issuer}: stopped before all DNS servers showed the challenge")
+
+
+def _place(record: TextRecord) -> tuple[str, str]:
+    return record.zone, record.name

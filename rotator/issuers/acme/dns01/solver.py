@@ -1,0 +1,116 @@
+"""The DNS-01 solver: where each record belongs, written, seen, and taken away."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import ClassVar
+
+from rotator.core.csr import is_address
+from rotator.core.model import Check
+from rotator.errors import IssueError, Pending
+from rotator.issuers.acme.dns01.propagation import Propagation
+from rotator.issuers.acme.dns01.writers import writer_of
+from rotator.issuers.acme.proving import Dns01
+from rotator.issuers.acme.solver import Desk, Proof, Undoing
+from rotator.lib.dns import DnsError, Lookups
+from rotator.lib.dns.updates import TextRecord
+from rotator.log import logger
+
+LABEL = "_acme-challenge"
+log = logger(__name__)
+
+
+class Dns01Solver:
+    """Proves names by TXT records, several at one name where a wildcard and its parent are ordered together."""
+
+    kind: ClassVar[str] = "dns-01"
+
+    def __init__(self, settings: Dns01, desk: Desk) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._lookups = Lookups(settings.resolvers)
+        self._writer = writer_of(settings, self._lookups)
+        self._propagation = Propagation(settings, self._lookups, desk)
+        self._writing = threading.Lock()  # many providers replace a whole set: two at once would lose a value
+        self._users: Counter[TextRecord] = Counter()
+
+    def objection(self, name: str) -> str:
+        return "an address has no DNS record to prove it by" if is_address(name) else ""
+
+    @contextmanager
+    def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
+        with Undoing(self._desk.issuer) as undoing:
+            try:
+                records = [self._record(proof.host, _digest(proof.authorization)) for proof in proofs]
+                for record in records:
+                    self._sweep(record)
+                    undoing.later(record.name, partial(self._hide, record))
+                    self._show(record)
+                self._propagation.seen(records)
+            except DnsError as error:
+                raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
+            yield
+
+    def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
+        """A record of our own at the very place, seen at every server and taken away: no order could tell more."""
+        probe = f"rotator-preflight-{secrets.token_hex(8)}"
+        proofs = [Proof(name, "", probe) for name in dict.fromkeys(names)]
+        try:
+            with self.showing(proofs):
+                places = sorted({self._place(proof.host) for proof in proofs})
+        except (IssueError, Pending) as error:
+            said = str(error).removeprefix(f"{self._desk.issuer}: ")
+            return (Check(self.kind, f"{self._desk.issuer}: {said}", _REMEDY),)
+        return (Check(self.kind, detail=f"a record was written, seen and removed at {', '.join(places)}"),)
+
+    def _record(self, host: str, value: str) -> TextRecord:
+        place = self._place(host)
+        return TextRecord(place, self._settings.zone or self._writer.zone_of(place), value)
+
+    def _place(self, host: str) -> str:
+        """Where the CA will look in the end: `_acme-challenge` of the name, or what that is an alias of."""
+        return self._settings.alias or self._lookups.target_of(f"{LABEL}.{host}")
+
+    def _show(self, record: TextRecord) -> None:
+        with self._writing:
+            self._users[record] += 1
+            self._desk.traces.note(record.name, record.value)
+            self._writer.add(record)
+
+    def _hide(self, record: TextRecord) -> None:
+        """Two orders may share a pending authorization, and its record with it: it stays until both are done."""
+        with self._writing:
+            self._users[record] -= 1
+            if self._users[record] <= 0:
+                del self._users[record]
+                self._remove(record)
+
+    def _sweep(self, record: TextRecord) -> None:
+        """Take away what a crashed attempt of ours left at the same name."""
+        for value in self._desk.traces.left(record.name):
+            if value != record.value:
+                log.info("removing what a crashed attempt left", issuer=self._desk.issuer, record=record.name)
+                with self._writing:
+                    self._remove(TextRecord(record.name, record.zone, value))
+
+    def _remove(self, record: TextRecord) -> None:
+        try:
+            self._writer.remove(record)
+        except DnsError as error:
+            raise IssueError(f"{self._desk.issuer}: {error}") from error
+        self._desk.traces.forget(record.name, record.value)
+
+
+def _digest(authorization: str) -> str:
+    """The value of the record (RFC 8555, 8.4): SHA-256 of the key authorization, in base64url."""
+    return base64.urlsafe_b64encode(hashlib.sha256(authorization.encode()).digest()).decode().rstrip("=")
+
+
+_REMEDY = "see that the credentials may write there, and that every server of the zone follows its primary"

@@ -1,0 +1,70 @@
+"""What there is to do for one authorization: which challenge of it, and who shows the proof."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from acme import challenges
+from josepy.errors import DeserializationError
+from josepy.json_util import decode_b64jose
+from josepy.jwk import JWK
+
+from rotator.errors import IssueError
+from rotator.issuers.acme.choosing import Solvers
+from rotator.issuers.acme.resources import PENDING, Authorization
+from rotator.issuers.acme.solver import Proof, Solver
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One challenge that is to be met.
+
+    Attributes:
+        challenge: as the package knows it; proof and response are the same for every kind (RFC 8555, 8.1).
+        url: where the CA is told to look.
+        is_new: the CA still waits for our word.
+    """
+
+    name: str
+    solver: Solver
+    challenge: challenges.HTTP01
+    url: str
+    is_new: bool
+
+    def proof(self, key: JWK) -> Proof:
+        return Proof(self.name, self.challenge.encode("token"), self.challenge.key_authorization(key))
+
+
+def task_of(authorization: Authorization, solvers: Solvers, issuer: str) -> Task | str:
+    """The task of an authorization, or a clause why none of its challenges can be met.
+
+    Raises:
+        IssueError: the CA's challenge is none.
+    """
+    name, offered = authorization.ordered_name, [str(each.get("type")) for each in authorization.challenges]
+    solver = solvers.of(name, offered)
+    found = authorization.challenge(solver.kind) if solver else None
+    if solver is None or found is None:
+        ours = " or ".join(solvers.kinds(name)) or "anything that is configured"
+        return f"for {name} the CA takes {', '.join(offered) or 'nothing'}, not {ours}"
+    token = found.get("token")
+    # The package reads base64 leniently; what is shown must be the very token that the CA will look for.
+    if not isinstance(token, str) or not TOKEN.fullmatch(token):
+        raise IssueError(f"{issuer}: the CA sent a challenge whose token is no token")
+    try:
+        challenge = challenges.HTTP01(token=decode_b64jose(token, size=challenges.HTTP01.TOKEN_SIZE, minimum=True))
+    except DeserializationError as error:
+        raise IssueError(f"{issuer}: the CA sent a challenge whose token is no token") from error
+    return Task(name, solver, challenge, str(found.get("url", "")), found.get("status", PENDING) == PENDING)
+
+
+def grouped(tasks: Iterable[Task]) -> list[tuple[Solver, list[Task]]]:
+    """Tasks by their solver, so that each shows all of its own at once."""
+    found: dict[int, tuple[Solver, list[Task]]] = {}
+    for task in tasks:
+        found.setdefault(id(task.solver), (task.solver, []))[1].append(task)
+    return list(found.values())
