@@ -259,7 +259,9 @@ def _served(wanted: Sequence[Wanted], observations: Iterable[Observation], world
     for observation in observations:
         if observation.endpoint is not None and observation.chain is not None:
             sighting = _as_sighting(observation.endpoint, observation)
-            seen.setdefault(observation.endpoint, []).append(sighting)
+            there = seen.setdefault(observation.endpoint, [])
+            if all((s.address, s.fingerprint) != (sighting.address, sighting.fingerprint) for s in there):
+                there.append(sighting)  # two sources may look at one endpoint
     served: dict[str, dict[Endpoint, tuple[Sighting, ...]]] = {one.spec.name: {} for one in wanted}
     asked: dict[str | None, list[tuple[str, Endpoint]]] = {}
     for one in wanted:

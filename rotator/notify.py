@@ -16,12 +16,13 @@ from threading import Event
 
 import requests
 
-from rotator.core.model import Notice, NoticeKind, Severity
+from rotator.core.model import Endpoint, Notice, NoticeKind, Severity
 from rotator.core.noticetext import clause, counted, listed, run
 from rotator.core.standing import REPEAT_EVERY
 from rotator.core.telling import Errand, Mark, Taker, Told, risen, to_close, to_open
 from rotator.errors import AlertError, SecretMissing
 from rotator.lib import http
+from rotator.lib.peers import https_peers
 from rotator.log import logger, redact_text
 from rotator.ports import Alerter, NoticeState, Store
 from rotator.settings import SecretRef
@@ -338,6 +339,17 @@ def test_notices(now: datetime) -> tuple[Notice, ...]:
         )
         for number, kind in enumerate(NoticeKind)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The outside watcher, as something that rotator connects to."""
+
+    url: SecretRef
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        return https_peers([self.url])
 
 
 def heartbeat(url: SecretRef, *, seconds: float = 10.0) -> bool:

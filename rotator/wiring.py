@@ -17,16 +17,18 @@ from rotator.core.adopt import AdoptTarget
 from rotator.core.csr import is_address
 from rotator.core.model import Certificate, Finding, Inventory, Observation, Outcome, Plan, Sighting, TargetSpec
 from rotator.core.notices import NoticeSettings
+from rotator.core.places import SELF
 from rotator.core.rules.judgement import Judgement
 from rotator.core.trust import covers
 from rotator.executor import LocalExecutor
 from rotator.lib.tls import probe, verified_handshake
 from rotator.lib.trust import file_roots, system_roots
 from rotator.metrics import Metrics
-from rotator.notify import Route, heartbeat
+from rotator.notify import Heartbeat, Route, heartbeat
 from rotator.plugins import Group, find, kinds
-from rotator.ports import Clock, Store, Target, TargetFactory
+from rotator.ports import Clock, Source, Store, Target, TargetFactory
 from rotator.revocations import RevocationWatch, asking
+from rotator.sources.self_ import SelfSource, dependencies
 from rotator.state.open import open_copy, open_store
 from rotator.world import Verifier, World
 
@@ -88,7 +90,7 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
                 world=world,
                 executor=executor,
                 routes=tuple(_route(entry, clock) for entry in config.alerters),
-                metrics=Metrics(sources=tuple(entry.name for entry in config.sources), policy=config.policy()),
+                metrics=Metrics(sources=tuple(world.sources), policy=config.policy()),
                 notice_settings=NoticeSettings(),
                 ping=(lambda: heartbeat(url)) if url else (lambda: True),
                 audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
@@ -114,13 +116,19 @@ def _state(config: Config, clock: Clock, *, writer: bool) -> Store:
 
 def world_of(config: Config, store: Store, clock: Clock) -> World:
     """The world as the config describes it."""
+    sources: dict[str, Source] = {entry.name: _plugin("sources", entry, clock) for entry in config.sources}
+    issuers = {entry.name: _plugin("issuers", entry, clock, store) for entry in config.issuers}
+    target = target_factory(clock)
+    if config.file.self_:
+        parts = tuple(_parts(config, clock, dict(sources), issuers))
+        sources[SELF] = SelfSource(lambda: dependencies([*parts, *_targets(config, target)]), probe, clock)
     return World(
         clock=clock,
         policy=config.policy(),
         store=store,
-        sources={entry.name: _plugin("sources", entry, clock) for entry in config.sources},
-        issuers={entry.name: _plugin("issuers", entry, clock, store) for entry in config.issuers},
-        target=target_factory(clock),
+        sources=sources,
+        issuers=issuers,
+        target=target,
         adopt_target=adopt_target(),
         probe=probe,
         verify=verifier(clock),
@@ -140,6 +148,24 @@ def _revocations(config: Config, store: Store, clock: Clock) -> RevocationWatch 
         return None
     ask = asking(clock.now, said.allow_internal, said.every)
     return RevocationWatch(ask, clock.now, store, observed=said.watch == "managed", every=said.every)
+
+
+def _parts(
+    config: Config, clock: Clock, sources: Mapping[str, object], issuers: Mapping[str, object]
+) -> Iterator[tuple[str, object]]:
+    """Everything of the config that may connect somewhere, with what it is called."""
+    for kind, parts in (("issuer", issuers), ("source", sources)):
+        yield from ((f"the {kind} {name}", part) for name, part in parts.items())
+    yield from ((f"the alerter {entry.name}", _plugin("alerters", entry, clock)) for entry in config.alerters)
+    if config.heartbeat:
+        yield "the heartbeat", Heartbeat(config.heartbeat)
+
+
+def _targets(config: Config, target: TargetFactory) -> Iterator[tuple[str, object]]:
+    """The targets of declared certificates; found places have a source that reaches the same server."""
+    for spec in config.specs():
+        for one in spec.targets:
+            yield f"the target {one.kind} of {spec.name}", target(spec.name, one)
 
 
 def _plugin(group: Group, entry: PluginEntry, *parts: object) -> Any:

@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rotator.core.model import Notice, Severity
+from rotator.core.model import Endpoint, Notice, Severity
 from rotator.errors import AlertError
 from rotator.lib import http
 from rotator.lib.delivery import cut, deliver, iso, json_bytes, reveal, some
+from rotator.lib.peers import https_peers
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings, SecretRef
 
@@ -52,6 +53,11 @@ class AlertmanagerAlerter:
         self.resend_every: timedelta | None = settings.resend
         self._settings = settings
         self._clock = clock
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """Where notices go."""
+        return https_peers(self._settings.urls)
 
     def send(self, notice: Notice, *, receipt: str | None) -> str | None:
         """Post it to all of them; the receipt is the severity that it was told as.

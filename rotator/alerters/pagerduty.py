@@ -11,9 +11,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rotator.core.model import Notice
+from rotator.core.model import Endpoint, Notice
 from rotator.lib import http
 from rotator.lib.delivery import cut, deliver, iso, json_bytes, reveal, some
+from rotator.lib.peers import https_peers
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings, SecretRef
 
@@ -45,6 +46,11 @@ class PagerDutyAlerter:
         self.name = name
         self._settings = settings
         self._clock = clock
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """Where notices go."""
+        return https_peers([self._settings.url])
 
     def send(self, notice: Notice, *, receipt: str | None) -> str | None:
         """Trigger or resolve.

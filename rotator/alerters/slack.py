@@ -16,10 +16,11 @@ from typing import Any, ClassVar, Self
 import requests
 from pydantic import Field, model_validator
 
-from rotator.core.model import Notice
+from rotator.core.model import Endpoint, Notice
 from rotator.errors import AlertError
 from rotator.lib import http
 from rotator.lib.delivery import cut, deliver, json_bytes, reveal, secret_parts, some
+from rotator.lib.peers import https_peers
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings, SecretRef
 
@@ -61,6 +62,11 @@ class SlackAlerter:
         self.name = name
         self._settings = settings
         self._clock = clock
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """Where notices go."""
+        return https_peers([self._settings.webhook or self._settings.api])
 
     def send(self, notice: Notice, *, receipt: str | None) -> str | None:
         """Post it; with a token into its thread, if there is one.

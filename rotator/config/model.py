@@ -276,6 +276,11 @@ class File(Section):
     limits: Limits = Field(default=Limits(), description="How much may happen at a time.")
     keep_keys: bool = Field(default=True, description="Keep the newest key sealed, to repair drift without issuing.")
     sources: Entries = Field(default={}, description="Places to look for certificates.")
+    self_: bool = Field(
+        default=True,
+        alias="self",
+        description="Watch the TLS servers that rotator itself depends on: issuers, clusters, alerters, the heartbeat.",
+    )
     issuers: Entries = Field(default={}, description="Who signs.")
     adopt: Annotated[
         tuple[Adoption, ...],

@@ -12,6 +12,7 @@ from rotator.config.model import Declared, File
 from rotator.config.source import Document, Where, shown
 from rotator.core.lead import FIXED_NEEDS, span
 from rotator.core.model import TargetSpec, TrustKind, TrustSpec
+from rotator.core.places import SELF
 from rotator.errors import ConfigProblem
 
 
@@ -24,6 +25,9 @@ def reference_problems(document: Document, file: File | None, plugins: Plugins) 
     tree = document.tree if isinstance(document.tree, dict) else {}
     yield from _lead_nowhere(document, tree)
     yield from _names_twice(document, tree)
+    if SELF in _names(tree.get("sources")):
+        message = "this name is taken: the source `self` is what rotator itself depends on; name it otherwise"
+        yield document.problem(("sources", SELF), message, key=True)
     yield from _places_twice(document, plugins)
     if file is not None:
         yield from _ticks(document, file)

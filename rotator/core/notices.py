@@ -16,9 +16,9 @@ from datetime import datetime
 from itertools import chain
 
 from rotator.core.cases import Case, case_of, replaced_by_hand
-from rotator.core.model import Facts, Inventory, Notice, NoticeKind, Outcome, Plan, ProblemKind
+from rotator.core.model import Facts, Inventory, Notice, NoticeKind, Observation, Outcome, Plan, ProblemKind
 from rotator.core.noticetext import clause, counted, listed
-from rotator.core.places import digest, of_adoption, of_preflight, of_retired, of_sources, of_unmanaged
+from rotator.core.places import digest, of_adoption, of_peers, of_preflight, of_retired, of_sources, of_unmanaged
 from rotator.core.reasons import Reason
 from rotator.core.standing import NoticeSettings, Standing
 
@@ -59,6 +59,7 @@ def notices(
         _of_certificates(standings),
         of_sources(inventory, previous, settings),
         of_unmanaged(inventory),
+        of_peers(inventory, previous),
         of_adoption(inventory),
         of_retired(inventory),
         of_preflight(preflight or {}, {one.name: one.decision.spec.owner for one in standings}, inventory.at),
@@ -170,7 +171,8 @@ def _detail(cases: Sequence[Case]) -> str:
 def _unclear(inventory: Inventory, standings: Iterable[Standing], preflight_asked: bool) -> Callable[[Notice], bool]:
     """Whether a notice that was not found again may still be true, because something of it could not be looked at."""
     known = {one.name: one for one in standings}
-    seen = {str(o.endpoint or o.location) for o in inventory.observations}
+    unseen = {str(o.endpoint or o.location) for o in inventory.observations if _is_unseen(o)}
+    seen = {str(o.endpoint or o.location) for o in inventory.observations if not _is_unseen(o)}
     incomplete = bool(inventory.problems)
 
     def unclear(notice: Notice) -> bool:
@@ -182,11 +184,15 @@ def _unclear(inventory: Inventory, standings: Iterable[Standing], preflight_aske
             standing = known.get(subject)
             if standing is not None and _unseen(standing, notice.kind):
                 return True
-            if standing is None and incomplete and subject not in seen:
+            if standing is None and (incomplete or subject in unseen) and subject not in seen:
                 return True
         return False
 
     return unclear
+
+
+def _is_unseen(observation: Observation) -> bool:
+    return observation.problem is not None and observation.problem.kind is ProblemKind.UNSEEN
 
 
 def _unseen(standing: Standing, kind: NoticeKind) -> bool:

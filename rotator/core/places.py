@@ -11,6 +11,12 @@ from rotator.core.model import Action, Inventory, Notice, NoticeKind, Observatio
 from rotator.core.noticetext import clause, counted, left, listed, moment, run
 from rotator.core.standing import NoticeSettings
 
+SELF = "self"
+"""The source of what rotator itself depends on: its name, and the label of its observations."""
+
+NEEDED_BY = "needed_by"
+"""The label that says what of rotator connects there, in words."""
+
 _FORGOTTEN = 30 * DAY
 """What ended longer ago than this and is served nowhere is litter: reports list it, nobody is told."""
 
@@ -42,7 +48,8 @@ def of_sources(inventory: Inventory, previous: Mapping[str, Notice], settings: N
 def of_unmanaged(inventory: Inventory) -> Iterator[Case]:
     """Certificates that nobody has put in our care and that end soon.
 
-    A served one is told by itself, under its first place; what is only stored is told together, system by system.
+    What rotator itself depends on pages when it is due: once that has stopped it, it cannot tell any more. A served one
+    is told by itself, under its first place; what is only stored is told together, system by system.
     """
     copies: dict[str, list[Observation]] = {}
     for observation in inventory.unmanaged:
@@ -50,21 +57,34 @@ def of_unmanaged(inventory: Inventory) -> Iterator[Case]:
             copies.setdefault(observation.chain.fingerprint, []).append(observation)
     for same in copies.values():
         served = any(observation.endpoint is not None for observation in same)
-        severity = _unmanaged_severity(same[0], served, inventory.at)
+        severity = _unmanaged_severity(same, inventory.at)
         if severity is not None:
             yield _unmanaged(
                 sorted(same, key=lambda o: (o.endpoint is None, o.location)), served, severity, inventory.at
             )
 
 
-def _unmanaged_severity(observation: Observation, served: bool, now: datetime) -> Severity | None:
-    """A warning at half of the lead it would have here, an error at a quarter; never a page: it is not in our care."""
-    assert observation.chain is not None
-    remaining = observation.chain.not_after - now
-    own = lead(observation.chain.lifetime)
+def _unmanaged_severity(same: Sequence[Observation], now: datetime) -> Severity | None:
+    """A warning at half of the lead it would have here, an error at a quarter; never a page: it is not in our care.
+
+    What rotator needs itself is a page as soon as the lead begins.
+    """
+    chain = same[0].chain
+    assert chain is not None
+    served = any(observation.endpoint is not None for observation in same)
+    remaining = chain.not_after - now
+    own = lead(chain.lifetime)
+    if needed_by(same):
+        return Severity.CRITICAL if remaining <= own else None
     if remaining > own / 2 or (not served and remaining < -_FORGOTTEN):
         return None
     return Severity.ERROR if remaining <= own / 4 else Severity.WARNING
+
+
+def needed_by(same: Iterable[Observation]) -> str:
+    """What of rotator depends on these, in words; empty where nothing does."""
+    said = (observation.labels.get(NEEDED_BY, "") for observation in same if observation.labels.get("source") == SELF)
+    return ", ".join(dict.fromkeys(name for names in said for name in names.split(", ") if name))
 
 
 def _unmanaged(same: Sequence[Observation], served: bool, severity: Severity, now: datetime) -> Case:
@@ -73,6 +93,9 @@ def _unmanaged(same: Sequence[Observation], served: bool, severity: Severity, no
     place = str(first.endpoint or first.location)
     names = ", ".join(first.chain.names[:5]) or first.chain.leaf.subject
     ends = left(first.chain.not_after, now)
+    needed = needed_by(same)
+    if needed:
+        return _needed(same, needed, severity, now)
     owner = f"\nIts owner is {first.owner.name} ({first.owner.kind})." if first.owner else ""
     return Case(
         kind=NoticeKind.UNMANAGED_EXPIRING,
@@ -88,6 +111,53 @@ def _unmanaged(same: Sequence[Observation], served: bool, severity: Severity, no
         command=first.owner.remedy if first.owner else "",
         cause="" if served else f"stored in {first.location.system}",
         shared="" if served else f"stored in {first.location.system} are not in rotator's care and end soon",
+    )
+
+
+def _needed(same: Sequence[Observation], needed: str, severity: Severity, now: datetime) -> Case:
+    """One case for each certificate that rotator itself depends on."""
+    chain = same[0].chain
+    assert chain is not None
+    ends = left(chain.not_after, now)
+    return Case(
+        kind=NoticeKind.UNMANAGED_EXPIRING,
+        severity=severity,
+        subject=str(same[0].endpoint or same[0].location),
+        owner="",
+        since=chain.not_after - lead(chain.lifetime),
+        headline=f"{ends}, and rotator depends on it: it is needed by {clause(needed)}",
+        detail=f"Found at:\n{listed(str(o.endpoint or o.location) for o in same)}\n"
+        f"Needed by: {needed}\n"
+        f"For: {clause(', '.join(chain.names[:5]) or chain.leaf.subject)}\nIssued by: {clause(chain.leaf.issuer)}\n"
+        f"It {ends}, on {moment(chain.not_after)}. After that rotator cannot reach it, and what it does there stops.\n"
+        "To do: have whoever runs it renew it; or put it in rotator's care.",
+    )
+
+
+def of_peers(inventory: Inventory, previous: Mapping[str, Notice]) -> Iterator[Case]:
+    """What rotator depends on and could not be looked at: one info, which never becomes more.
+
+    That a peer is down is told by whoever needs it; here it only says that its certificate is not watched meanwhile.
+    """
+    texts = [
+        clause(observation.problem.message, 500)
+        for observation in inventory.observations
+        if observation.labels.get("source") == SELF and observation.problem is not None
+    ]
+    if not texts:
+        return
+    before = previous.get(f"rotator/{NoticeKind.SOURCE_UNREADABLE}/{SELF}")
+    yield Case(
+        kind=NoticeKind.SOURCE_UNREADABLE,
+        severity=Severity.INFO,
+        subject=SELF,
+        owner="",
+        since=before.since if before is not None and not before.resolved else inventory.at,
+        headline=f"could not see the certificates of {counted(len(texts), 'place')} that rotator needs: {texts[0]}",
+        detail=f"{listed(texts)}\nThe end of what cannot be seen is not told.\n"
+        "To do: mend the way there, or watch its certificate from elsewhere.",
+        command=run("scan"),
+        noun="source",
     )
 
 
@@ -149,7 +219,7 @@ def of_preflight(failed: Mapping[str, Sequence[str]], owners: Mapping[str, str],
 def digest(inventory: Inventory, plan: Plan) -> Notice:
     """The one message of a first look: counts, and what is most urgent."""
     waiting = [decision for decision in plan.decisions if decision.action is not Action.KEEP]
-    soon = [o for o in inventory.unmanaged if o.chain and _unmanaged_severity(o, o.endpoint is not None, inventory.at)]
+    soon = [o for o in inventory.unmanaged if o.chain and _unmanaged_severity([o], inventory.at)]
     lines = [
         f"{counted(len(plan.decisions), 'certificate')} in rotator's care, {len(waiting)} of them not in order or due.",
         f"{counted(len(inventory.unmanaged), 'other')} found, {len(soon)} of them ending soon.",

@@ -6,7 +6,7 @@ Credentials come from where every AWS tool has them: the environment, a profile,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from rotator.core.model import Endpoint
+from rotator.lib.peers import https_peers
 from rotator.settings import Duration, PluginSettings
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
@@ -101,6 +103,17 @@ def home_region(settings: AwsSettings) -> str:
     """
     with translated("the configuration of AWS"):
         return _session(settings).region_name or ""
+
+
+def api_peers(settings: AwsSettings, service: str, regions: Iterable[str]) -> tuple[Endpoint, ...]:
+    """The TLS servers behind a service's API, and behind STS where a role is taken on; nobody is asked."""
+    services = (service, "sts") if settings.role_arn else (service,)
+    hosts = [f"https://{one}.{region}.{_suffix(region)}" for region in regions for one in services]
+    return https_peers([settings.endpoint_url] if settings.endpoint_url else hosts)
+
+
+def _suffix(region: str) -> str:
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 @contextmanager

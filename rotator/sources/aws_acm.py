@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 from pydantic import Field, ValidationError, field_validator
 
 from rotator.core.adoptable import issuer_name
-from rotator.core.model import Chain, Consumer, Location, Observation, Owner, Problem, ProblemKind, Use
+from rotator.core.model import Chain, Consumer, Endpoint, Location, Observation, Owner, Problem, ProblemKind, Use
 from rotator.core.pem import PemError, read_certificates
 from rotator.core.usages import use_of
 from rotator.errors import SourceError
 from rotator.lib.ahead import ahead
-from rotator.lib.aws import AwsError, AwsSettings, client, home_region, region_name, translated
+from rotator.lib.aws import AwsError, AwsSettings, api_peers, client, home_region, region_name, translated
 from rotator.ports import Clock
 from rotator.settings import PluginSettings
 
@@ -95,6 +95,14 @@ class AwsAcmSource:
                 unseen.said.append(str(error))
         if unseen:
             raise SourceError(f"source {self.name}: {unseen}")
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The API of each region."""
+        try:
+            return api_peers(self._settings, "acm", self._regions())
+        except SourceError:
+            return ()
 
     def _regions(self) -> tuple[str, ...]:
         if self._settings.regions:

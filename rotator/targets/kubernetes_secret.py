@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 from pydantic import Field
 
-from rotator.core.model import Bundle, Chain, Deployed, Location, Observation, Snapshot, TargetSpec
+from rotator.core.model import Bundle, Chain, Deployed, Endpoint, Location, Observation, Snapshot, TargetSpec
 from rotator.core.pem import PemError, chain_pem, key_matches, read_certificates, read_key
 from rotator.errors import Conflict, TargetError
 from rotator.lib.kube.anchors import renewed_ca
@@ -88,6 +88,11 @@ class KubernetesSecretTarget:
     def location(self) -> Location:
         """The place; its system is the uid of `kube-system` where that may be read, else the API server's host."""
         return location_of(self._cluster.identity(), self._settings.namespace, self._settings.name)
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The API server."""
+        return self._cluster.transport.peers
 
     @property
     def settle(self) -> timedelta:

@@ -26,7 +26,9 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
+from rotator.core.model import Endpoint
 from rotator.lib.kube.errors import Call, KubeError, refused
+from rotator.lib.peers import https_peers
 from rotator.log import logger
 
 log = logger(__name__)
@@ -89,6 +91,14 @@ class Transport:
         """
         parts = urlsplit(self._current().configuration.host)
         return str(parts.netloc or parts.path)
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The API server as a TLS server; none where there are no credentials that would name it."""
+        try:
+            return https_peers([str(self._current().configuration.host)])
+        except KubeError:
+            return ()
 
     @property
     def namespace(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from rotator.core.model import Observation
+from rotator.core.model import Endpoint, Observation
 from rotator.errors import SourceError
 from rotator.lib.kube.cluster import Pace, connect
 from rotator.lib.kube.errors import KubeError
@@ -40,7 +40,7 @@ class KubernetesSource:
             SourceError: a cluster cannot be read, or some of it may not be; the message names it.
         """
         settings = self._settings
-        contexts = settings.contexts or (settings.kube_context,)
+        contexts = self._contexts
         failed: list[str] = []
         looked: set[tuple[str, str]] = set()
         for context in contexts:
@@ -60,6 +60,17 @@ class KubernetesSource:
                 failed.append(self._told(context, str(look.unseen)))
         if failed:
             raise SourceError(f"source {self.name}: {'; '.join(failed)}")
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The API server of each cluster."""
+        accesses = (Access(self._settings.kubeconfig, context) for context in self._contexts)
+        found = (connect(access, self._pace).transport.peers for access in accesses)
+        return tuple(dict.fromkeys(endpoint for peers in found for endpoint in peers))
+
+    @property
+    def _contexts(self) -> tuple[str, ...]:
+        return self._settings.contexts or (self._settings.kube_context,)
 
     def _told(self, context: str, why: str) -> str:
         """With the name of the cluster, where there are several."""

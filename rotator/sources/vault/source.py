@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from rotator.core.model import Observation
+from rotator.core.model import Endpoint, Observation
 from rotator.errors import SourceError
+from rotator.lib.peers import https_peers
 from rotator.lib.vault import Vault, VaultError, VaultSettings, data_of
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings
@@ -85,6 +86,11 @@ class VaultSource:
         self._clock = clock
         self._vault = Vault(settings, clock.now, most_bytes=MOST_BYTES)
         self._reader = Reader(self._vault, clock.wait)
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The server itself."""
+        return https_peers([self._settings.url])
 
     def observe(self) -> Iterator[Observation]:
         """Look at every certificate once; what may be read is yielded before what may not be is raised.
