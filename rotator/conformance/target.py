@@ -25,7 +25,7 @@ from rotator.conformance.bundles import make_bundle
 from rotator.core.model import Bundle, Deployed, Location, Observation, ProblemKind, TargetSpec
 from rotator.core.pem import PemError, key_matches, read_chain, read_key
 from rotator.errors import Conflict, TargetError
-from rotator.ports import Target
+from rotator.ports import Rehearses, Target
 
 _BETWEEN_LOOKS = 0.0003  # seconds; a reader that never rests would hold the interpreter most of the time
 GARBAGE = b"<html><body>502 Bad Gateway</body></html>\n"
@@ -362,6 +362,22 @@ class TargetConformance:
             bundles.old.chain.fingerprint,
             bundles.new.chain.fingerprint,
         }
+
+    # ------------------------------------------------------------ rehearsing
+
+    def test_target_rehearsal_touches_nothing(self, subject: TargetSubject, bundles: Bundles) -> None:
+        """A place that can be written has no objection, full or empty, and is as it was; nobody reloads."""
+        for there in (None, bundles.old):
+            subject.put(there)
+            target = subject.build(None)
+            if not isinstance(target, Rehearses):
+                pytest.skip("it cannot be tried beforehand")
+            before, reloads = subject.read(), subject.reloads()
+            checks = target.rehearse()
+            assert checks
+            assert [check.problem for check in checks if check.problem] == []
+            assert subject.read() == before
+            assert subject.reloads() == reloads
 
     # ------------------------------------------------------------ adopting
 

@@ -24,6 +24,7 @@ from pydantic import Field
 from rotator.core.model import (
     Bundle,
     Chain,
+    Check,
     Deployed,
     Location,
     Observation,
@@ -35,6 +36,7 @@ from rotator.core.model import (
 from rotator.core.pem import PemError, chain_pem, read_chain
 from rotator.errors import Conflict, SecretMissing, TargetError
 from rotator.lib import process
+from rotator.lib.writable import command_problem
 from rotator.ports import Clock
 from rotator.settings import Duration, KeyUse, PluginSettings, SecretRef
 
@@ -127,6 +129,21 @@ class CommandTarget:
             return Deployed(self.location)
         self._compare(replacing, to.fingerprint)
         return self._write("restore", self._settings.restore, was.document(replacing=replacing))
+
+    def rehearse(self) -> tuple[Check, ...]:
+        """Whether each command can be started, and the place be read; writes nothing."""
+        settings = self._settings
+        commands = {"deploy": settings.deploy, "restore": settings.restore}
+        return (self._read_now(), *(Check(verb, *command_problem(command)) for verb, command in commands.items()))
+
+    def _read_now(self) -> Check:
+        problem, remedy = command_problem(self._settings.snapshot)
+        if problem:
+            return Check("snapshot", problem, remedy)
+        try:
+            return Check("snapshot", detail="empty" if self.snapshot().chain is None else "it can be read")
+        except TargetError as error:
+            return Check("snapshot", str(error))
 
     def _compare(self, replacing: str | None, wanted: str | None) -> None:
         present = self.snapshot().fingerprint

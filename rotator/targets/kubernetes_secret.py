@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
 import msgspec
 from pydantic import Field
 
-from rotator.core.model import Bundle, Chain, Deployed, Endpoint, Location, Observation, Snapshot, TargetSpec
+from rotator.core.model import Bundle, Chain, Check, Deployed, Endpoint, Location, Observation, Snapshot, TargetSpec
 from rotator.core.pem import PemError, chain_pem, key_matches, read_certificates, read_key
 from rotator.errors import Conflict, TargetError
 from rotator.lib.kube.anchors import renewed_ca
@@ -23,6 +24,7 @@ from rotator.lib.kube.cluster import Cluster, Pace, connect, patience
 from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.objects import Metadata, Secret, TlsData
 from rotator.lib.kube.references import namespace_of, references
+from rotator.lib.kube.rehearsal import rehearse_restart, rehearse_secret
 from rotator.lib.kube.resources import SECRETS
 from rotator.lib.kube.secrets import TLS, Surroundings, location_of, observe, read
 from rotator.lib.kube.transport import ENDPOINTS_UNKNOWN, IGNORE_UNSEEN, Access
@@ -83,6 +85,7 @@ class KubernetesSecretTarget:
             Access(settings.kubeconfig, settings.kube_context), Pace(clock.wait, clock.monotonic)
         )
         self._where = f"Secret {settings.namespace}/{settings.name}"
+        self._restart = spec.restart
 
     @property
     def location(self) -> Location:
@@ -246,6 +249,23 @@ class KubernetesSecretTarget:
         }
         contents = {"tls.crt": _encoded(chain_pem(bundle.chain)), "tls.key": _encoded(bundle.key)}
         return {"apiVersion": "v1", "kind": "Secret", "type": TLS, "metadata": metadata, "data": contents}
+
+    def rehearse(self) -> tuple[Check, ...]:
+        """Try the write, and each restart that the config names, as dry runs."""
+        namespace = self._settings.namespace
+        return (self._rehearsed(), *(rehearse_restart(self._cluster, each, namespace) for each in self._restart))
+
+    def _rehearsed(self) -> Check:
+        try:
+            secret = self._read()
+            if secret is not None:
+                self._check(secret)
+            check = rehearse_secret(self._cluster, self._call, FINGERPRINT, there=secret is not None)
+        except TargetError as error:
+            return Check("write", str(error))
+        except KubeError as error:
+            return Check("write", f"{self._where}: {error}")
+        return replace(check, problem=f"{self._where}: {check.problem}") if check.problem else check
 
     # ------------------------------------------------------------ consumers
 

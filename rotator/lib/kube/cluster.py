@@ -139,23 +139,26 @@ class Cluster:
             raise
         return self._decoded(call, body, Page[kind])  # type: ignore[valid-type]  # msgspec takes it at run time
 
-    def patch(self, call: Call, change: object, *, repeatable: bool = False) -> None:
+    def patch(self, call: Call, change: object, *, repeatable: bool = False, dry_run: bool = False) -> None:
         """Send a JSON merge patch (RFC 7386): once, or a few times where sending it twice is the same as once.
 
         With `metadata.resourceVersion` in it, the API server refuses it (409) when the object has changed.
 
+        Args:
+            dry_run: have everything checked and nothing stored.
+
         Raises:
             KubeError: refused, or the outcome is `uncertain`.
         """
-        self._try(lambda: self._write(call, change), READ_TRIES if repeatable else 1)
+        self._try(lambda: self._write(call, change, dry_run=dry_run), READ_TRIES if repeatable or dry_run else 1)
 
-    def create(self, call: Call, made: object) -> None:
-        """Create an object, once.
+    def create(self, call: Call, made: object, *, dry_run: bool = False) -> None:
+        """Create an object, once; with `dry_run` have it checked and not stored.
 
         Raises:
             KubeError: refused (409: it exists), or the outcome is `uncertain`.
         """
-        self._write(Call("create", call.resource, call.namespace), made)
+        self._write(Call("create", call.resource, call.namespace), made, dry_run=dry_run)
 
     def made(self, call: Call, made: object, kind: type[T]) -> T:
         """Create an object, once, and say what became of it: the API server fills in what it knows itself.
@@ -186,8 +189,9 @@ class Cluster:
             if error.status not in {404, 409}:
                 raise
 
-    def _write(self, call: Call, body: object) -> bytes:
+    def _write(self, call: Call, body: object, *, dry_run: bool = False) -> bytes:
         params = {"fieldManager": FIELD_MANAGER} if call.verb != "delete" else {}
+        params |= {"dryRun": "All"} if dry_run else {}
         return self.transport.send(call, self.pace.monotonic, params=params, body=msgspec.json.encode(body))
 
     def _read(self, call: Call, params: Mapping[str, str]) -> bytes:

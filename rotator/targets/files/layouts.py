@@ -45,6 +45,10 @@ class Layout(Protocol):
         """Where it writes: locked by the caller while it looks or writes."""
         ...
 
+    def paths(self) -> tuple[Path, ...]:
+        """The files that keep their owner when they are replaced, whether they are there or not."""
+        ...
+
     def mend(self) -> None:
         """Finish what a crash cut off."""
         ...
@@ -94,6 +98,9 @@ class Separate:
     def folders(self) -> tuple[Path, ...]:
         return tuple(sorted({atomicfile.resolve(path).parent for path in self._paths.values()}))
 
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self._paths.values())
+
     def mend(self) -> None:
         fileset.mend(fileset.journal_beside(self.place), tuple(self._paths.values()))
 
@@ -131,6 +138,9 @@ class Combined:
     def folders(self) -> tuple[Path, ...]:
         return (atomicfile.resolve(self.place).parent,)
 
+    def paths(self) -> tuple[Path, ...]:
+        return (self.place,)
+
     def mend(self) -> None:
         atomicfile.sweep(atomicfile.resolve(self.place))
 
@@ -159,6 +169,10 @@ class Generations:
 
     def folders(self) -> tuple[Path, ...]:
         return (self.place.parent,)  # the folder itself may not be there yet
+
+    def paths(self) -> tuple[Path, ...]:
+        folder = generations.current(self.place)
+        return tuple(folder / name for name in self._names.values()) if folder else ()
 
     def mend(self) -> None:
         generations.sweep(self.place)

@@ -12,10 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from rotator.core.model import Bundle, Deployed, Location, Observation, Problem, ProblemKind, Snapshot, TargetSpec
+from rotator.core.model import (
+    Bundle,
+    Check,
+    Deployed,
+    Location,
+    Observation,
+    Problem,
+    ProblemKind,
+    Snapshot,
+    TargetSpec,
+)
 from rotator.core.pem import PemError, key_facts, read_chain
 from rotator.errors import Conflict, TargetError
 from rotator.lib import atomicfile, plainfile, process
+from rotator.lib.writable import command_problem, folder_problem, owner_problem
 from rotator.ports import Clock
 from rotator.settings import KeyUse, PluginSettings
 from rotator.targets.files.layouts import Files, Held, Layout, chain_text, key_text, layout_of, same_pair
@@ -168,6 +179,28 @@ class FilesTarget:
                 f"{standing}, but the reload failed: `{command}` ended with {ran.code}{_said(ran.output)}"
             )
         return ran.output
+
+    def rehearse(self) -> tuple[Check, ...]:
+        """Whether the files may be read and replaced, and the reload command can be started; writes nothing."""
+        checks = [Check("write", *self._why_not(), detail=str(self._layout.place))]
+        if self._settings.reload:
+            checks.append(Check("reload", *command_problem(self._settings.reload)))
+        if self._settings.touch:
+            checks.append(Check("reload", *folder_problem(Path(self._settings.touch).parent)))
+        return tuple(checks)
+
+    def _why_not(self) -> tuple[str, str]:
+        try:
+            folders = self._layout.folders()
+            if (found := next((one for one in map(folder_problem, folders) if one[0]), None)) is not None:
+                return found
+            self._layout.read()
+            paths = map(Path, filter(None, self._layout.paths()))
+            return next((one for one in map(owner_problem, paths) if one[0]), ("", ""))
+        except plainfile.Unfit as error:
+            return str(error), ""
+        except OSError as error:
+            return f"{error.filename or self._layout.place}: {error.strerror or error}", ""
 
     # ------------------------------------------------------------ adoption
 
