@@ -84,6 +84,7 @@ CATALOGUE: tuple[Provision, ...] = (
     DebianPackage("nginx", "nginx", "nginx"),
     DebianPackage("alertmanager", "prometheus-alertmanager", "prometheus-alertmanager"),
     DebianPackage("bind", "bind9", "named"),
+    DebianPackage("powerdns", "pdns-backend-sqlite3", "pdns_server"),  # the backend brings the server
     DebianPackage("openssl", "openssl", "openssl"),
     DebianPackage("prometheus", "prometheus", "promtool"),
     DebianPackage("chromium", "chromium", "chromium"),

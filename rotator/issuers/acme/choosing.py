@@ -12,6 +12,7 @@ from rotator.issuers.acme.http01 import Http01Solver
 from rotator.issuers.acme.proving import Http01, SolverSettings
 from rotator.issuers.acme.settings import AcmeSettings
 from rotator.issuers.acme.solver import Desk, Solver
+from rotator.issuers.acme.tls_alpn01 import TlsAlpn01Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +91,5 @@ def _solver(settings: SolverSettings, desk: Desk) -> Solver:
         return Dns01Solver(settings.dns01, desk)
     if settings.http01 is not None:
         return Http01Solver(settings.http01, desk)
-    raise NotImplementedError
+    assert settings.tls_alpn01 is not None  # exactly one is
+    return TlsAlpn01Solver(settings.tls_alpn01, desk)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import socketserver
-import threading
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
@@ -18,15 +14,14 @@ import structlog
 
 from rotator.core.model import Check
 from rotator.errors import IssueError
-from rotator.issuers.acme.proving import Http01, split_listen
+from rotator.issuers.acme.listening import Listener, Listeners
+from rotator.issuers.acme.proving import Http01
 from rotator.issuers.acme.solver import Desk, Proof
 from rotator.lib import atomicfile
 
 PATH = "/.well-known/acme-challenge/"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REQUEST_SECONDS = 5.0  # for one request of the CA, or of a stranger who says nothing
-_CONNECTIONS = 64  # a CA asks from a handful of places; more is a flood, and is turned away
-_STOP_POLL = 0.05
 
 log = structlog.get_logger()
 
@@ -114,7 +109,7 @@ def _remove(path: Path) -> None:
 class _Requests(BaseHTTPRequestHandler):
     """Answers GET and HEAD for the tokens of the moment, and 404 for all else."""
 
-    server: _Listener
+    server: Listener[str]
     timeout = _REQUEST_SECONDS
     server_version = "rotator"
     sys_version = ""
@@ -127,7 +122,7 @@ class _Requests(BaseHTTPRequestHandler):
 
     def _show(self) -> None:
         token = self.path.partition("?")[0].removeprefix(PATH)
-        found = self.server.responses.get(token)
+        found = self.server.shown.get(token)
         body = (found or "not found\n").encode()
         self.send_response(HTTPStatus.NOT_FOUND if found is None else HTTPStatus.OK)
         self.send_header("Content-Type", "text/plain" if found is None else "application/octet-stream")
@@ -140,94 +135,9 @@ class _Requests(BaseHTTPRequestHandler):
         """Say nothing: who scans port 80 is no business of ours."""
 
 
-class _Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """One open address, shared by all orders of this process that need it at the moment."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = _CONNECTIONS
-
-    def __init__(self, host: str, port: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.responses: dict[str, str] = {}
-        self.users = 0
-        self._wanted: Counter[str] = Counter()
-        self._room = threading.BoundedSemaphore(_CONNECTIONS)
-        super().__init__((host, port), _Requests)
-        self._thread = threading.Thread(target=self.serve_forever, args=(_STOP_POLL,), name="http-01", daemon=True)
-        self._thread.start()
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # [::] means both families
-        super().server_bind()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away early is no fault of ours."""
-
-    def add(self, responses: Responses) -> None:
-        self.users += 1
-        self._wanted.update(responses.keys())
-        self.responses.update(responses)
-
-    def remove(self, responses: Responses) -> None:
-        """Two orders may share a pending authorization, and its token with it: it stays until both are done."""
-        self.users -= 1
-        self._wanted.subtract(responses.keys())
-        for token in responses:
-            if not self._wanted[token]:
-                del self._wanted[token]
-                self.responses.pop(token, None)
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+def _listener(host: str, port: int) -> Listener[str]:
+    return Listener(host, port, _Requests, "http-01")
 
 
-class _Listeners:
-    """The addresses that this process listens on; each is opened by its first order and closed by its last."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._open: dict[str, _Listener] = {}
-
-    @contextmanager
-    def showing(self, address: str, responses: Responses, issuer: str) -> Iterator[None]:
-        with self._guard:
-            listener = self._open.get(address) or self._start(address, issuer)
-            listener.add(responses)
-        try:
-            yield
-        finally:
-            with self._guard:
-                listener.remove(responses)
-                if not listener.users:
-                    del self._open[address]
-                    listener.stop()
-
-    def _start(self, address: str, issuer: str) -> _Listener:
-        try:
-            self._open[address] = _Listener(*split_listen(address))
-        except OSError as error:
-            raise IssueError(
-                f"{issuer}: cannot listen on {address} for HTTP-01 challenges: {error.strerror}; free the port, allow "
-                "it to rotator, or use webroot"
-            ) from error
-        return self._open[address]
-
-
-LISTENERS = _Listeners()
-"""One for the process: a port can be opened once only, whoever needs it."""
+LISTENERS: Listeners[str] = Listeners("HTTP-01", _listener, "free the port, allow it to rotator, or use webroot")
+"""One for the process, whichever issuers need it."""

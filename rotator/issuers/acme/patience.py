@@ -11,6 +11,9 @@ from rotator.lib.retryafter import clamp, parse_retry_after
 from rotator.ports import Clock
 
 LEAST, MOST = timedelta(seconds=1), timedelta(days=1)
+BUSY = timedelta(seconds=30)
+"""When to come back where another order is in the way."""
+
 _SLOWEST = 16  # seconds between two looks at a CA that names no time
 
 

@@ -1,0 +1,199 @@
+"""Tests of DNS-01 by dns-lexicon: a real PowerDNS, whose HTTP API is one of its providers."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from rotator.core.model import PreflightRequest
+from rotator.core.pem import key_matches, read_certificates
+from rotator.core.trust import verify_path
+from rotator.errors import IssueError
+from rotator.issuers.acme import AcmeIssuer
+from rotator.issuers.acme.dns01.providers import LexiconWriter, provider_class
+from rotator.issuers.acme.proving import Dns01
+from rotator.lib.dns import DnsError, Lookups
+from rotator.lib.dns.updates import TextRecord
+from tests.issuers.acme.conftest import MakeIssuer
+from tests.issuers.asking import ask, issue
+from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
+from tests.servers.ports import free_port
+from tests.servers.powerdns import API_KEY, PowerDns, start_powerdns
+
+ZONE, DEEP = "lexicon.test", "deep.er.lexicon.test"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A CA, the DNS that it asks, and the settings that write there."""
+
+    pebble: Pebble
+    powerdns: PowerDns
+    make: MakeIssuer
+
+    def settings(self, **more: object) -> dict[str, object]:
+        standard = {
+            "provider": "powerdns",
+            "credentials": {"auth_token": "${env:PDNS_KEY}"},
+            "options": {"pdns_server": self.powerdns.url},
+            "resolvers": [self.powerdns.server],
+            "nameservers": [self.powerdns.server],
+        }
+        return {**standard, **more}
+
+    def issuer(self, **more: object) -> AcmeIssuer:
+        return self.make(self.pebble, http01=None, dns01=self.settings(**more))
+
+    def writer(self, **more: object) -> LexiconWriter:
+        return LexiconWriter(Dns01.model_validate(self.settings(**more)), Lookups([self.powerdns.server]))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pebble, PowerDns]]:
+    """A PowerDNS, and a Pebble that asks it."""
+    folder = tmp_path_factory.mktemp("lexicon")
+    with (
+        start_powerdns(folder, [ZONE, DEEP]) as powerdns,
+        start_pebble(folder / "pebble", PebbleSettings(dns_server=powerdns.server, authorization_reuse=0)) as pebble,
+    ):
+        yield pebble, powerdns
+
+
+@pytest.fixture
+def world(served: tuple[Pebble, PowerDns], make: MakeIssuer, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The servers of this module, and an issuer of the test's own."""
+    monkeypatch.setenv("PDNS_KEY", API_KEY)
+    return World(*served, make)
+
+
+class TestIssuing:
+    """Records written over a provider's API."""
+
+    @pytest.mark.parametrize("zone", [ZONE, DEEP])
+    def test_a_wildcard_and_its_parent_are_one_order(self, world: World, zone: str) -> None:
+        """In the zone that has the SOA record, also where a public suffix list would guess its parent."""
+        asked = ask(zone, f"*.{zone}", f"www.{zone}")
+
+        chain = issue(world.issuer(), asked)
+
+        assert key_matches(chain, asked.key)
+        roots = read_certificates(world.pebble.roots().encode())
+        assert verify_path(chain, roots, datetime.now(UTC), asked.request.names) is None
+        for name in (zone, f"www.{zone}"):
+            assert world.powerdns.texts(f"_acme-challenge.{name}") == set()
+
+    def test_orders_of_one_name_at_once_lose_no_value(self, world: World) -> None:
+        """The API replaces a whole set: two that read it at the same moment would overwrite each other."""
+        issuer = world.issuer()
+
+        def order(_: int) -> bool:
+            asked = ask(f"many.{ZONE}")
+            return key_matches(issue(issuer, asked), asked.key)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(order, range(8)))
+        assert world.powerdns.texts(f"_acme-challenge.many.{ZONE}") == set()
+
+    def test_nothing_is_looked_up_elsewhere(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Neither a public suffix list nor this machine's resolver: no name is resolved at all."""
+        asked = list[object]()
+        resolve = socket.getaddrinfo
+
+        def watched(host: str, *others: object, **named: object) -> object:
+            asked.append(host)
+            return resolve(host, *others, **named)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket, "getaddrinfo", watched)
+        record = TextRecord(f"_acme-challenge.{ZONE}", ZONE, "value")
+        writer = world.writer()
+
+        writer.add(record)
+        assert world.powerdns.texts(record.name) == {"value"}
+        writer.remove(record)
+        writer.remove(record)
+
+        assert world.powerdns.texts(record.name) == set()
+        assert set(asked) <= {"127.0.0.1"}
+
+    def test_what_others_wrote_stays(self, world: World) -> None:
+        """Another client's value at the same name is neither replaced nor removed."""
+        name = f"_acme-challenge.shared.{ZONE}"
+        theirs, ours = TextRecord(name, ZONE, "theirs"), TextRecord(name, ZONE, "ours")
+        writer = world.writer()
+
+        writer.add(theirs)
+        writer.add(ours)
+        assert world.powerdns.texts(name) == {"theirs", "ours"}
+        writer.remove(ours)
+
+        assert world.powerdns.texts(name) == {"theirs"}
+
+
+class TestRefusals:
+    """What a provider says, without what is secret."""
+
+    def test_wrong_credentials_are_an_error_that_stays(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A 401 names provider, record and zone, never the key."""
+        monkeypatch.setenv("PDNS_KEY", "a-wrong-key")
+
+        with pytest.raises(IssueError) as refused:
+            issue(world.issuer(), ask(f"www.{ZONE}"))
+
+        assert str(refused.value) == (
+            f"ca: powerdns did not add the TXT record _acme-challenge.www.{ZONE} in zone {ZONE}: it answers with "
+            "status 401; see that the credentials are right and may write there"
+        )
+        assert refused.value.permanent
+        assert "a-wrong-key" not in "".join(traceback.format_exception(refused.value))
+
+    def test_a_zone_that_it_does_not_have(self, world: World) -> None:
+        """The provider's refusal is passed on; it may pass."""
+        with pytest.raises(DnsError, match="status 404") as refused:
+            world.writer().add(TextRecord("_acme-challenge.other.test", "other.test", "value"))
+
+        assert not refused.value.permanent
+
+    def test_an_api_that_is_not_there(self, world: World) -> None:
+        """One clause, no path and no key."""
+        nowhere = f"127.0.0.1:{free_port()}"
+
+        with pytest.raises(DnsError, match=r": 127\.0\.0\.1 refuses the connection$"):
+            world.writer(options={"pdns_server": f"http://{nowhere}"}).add(TextRecord(f"x.{ZONE}", ZONE, "value"))
+
+    def test_what_a_provider_says_is_shown_without_secrets(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An exception of the provider's own that holds the key as it is, and as a URL has it."""
+        monkeypatch.setenv("PDNS_KEY", "se/cret&key")
+        options = {"pdns_server": "http://[se/cret&key"}
+
+        with pytest.raises(DnsError) as refused:
+            world.writer(options=options).add(TextRecord(f"x.{ZONE}", ZONE, "value"))
+
+        assert "se/cret" not in str(refused.value)
+        assert "se%2Fcret" not in str(refused.value)
+        assert refused.value.__cause__ is None
+
+    def test_a_provider_that_is_unknown_is_guessed(self) -> None:
+        """A spelling mistake comes with the nearest name."""
+        with pytest.raises(DnsError, match=r"no provider 'rout53'; did you mean route53\?") as refused:
+            provider_class("rout53")
+
+        assert refused.value.permanent
+
+    def test_a_provider_that_needs_more_says_what(self) -> None:
+        """Some have dependencies of their own; the sentence has the command."""
+        with pytest.raises(DnsError, match=r"pip install 'dns-lexicon\[softlayer\]'"):
+            provider_class("softlayer")
+
+    def test_preflight_tells_what_an_order_would_die_of(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A token that was revoked shows now, not on the day of the renewal."""
+        monkeypatch.setenv("PDNS_KEY", "revoked")
+
+        checks = world.issuer().preflight(PreflightRequest((f"*.{ZONE}",)))
+
+        assert ["status 401" in check.problem for check in checks if check.name == "dns-01"] == [True]
