@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from rotator.core.budget.limits import CaLimits, IssuerBudget
 from rotator.core.lead import DueRule, PolicySettings
 from rotator.core.model import (
     Action,
@@ -178,7 +179,7 @@ def settings(
     due_rule: DueRule = "lifetime",
     an_hour: int | None = None,
     issuer_limits: Mapping[str, int] | None = None,
-    exact_set_week: Mapping[str, int] | None = None,
+    budgets: Mapping[str, CaLimits] | None = None,
     first_look_acts: bool = False,
 ) -> PolicySettings:
     return PolicySettings(
@@ -188,7 +189,7 @@ def settings(
         due_rule=due_rule,
         an_hour=an_hour,
         issuer_limits=issuer_limits or {},
-        exact_set_week=exact_set_week or {},
+        budgets={name: IssuerBudget(limits, ca=name, account=name) for name, limits in (budgets or {}).items()},
         first_look_acts=first_look_acts,
     )
 
@@ -328,10 +329,19 @@ def order(
     result: str = "issued",
     permanent: bool = False,
     skipped_gap: bool = False,
+    renewal: bool = False,
+    exempt: bool = False,
+    failed_names: tuple[str, ...] = (),
+    limited: bool = False,
+    retry_at: datetime | None = None,
 ) -> Order:
     """A row of the ledger."""
     of = of or spec()
-    return Order(of.name, issuer, of.digest, of.names, at, result, permanent=permanent, skipped_gap=skipped_gap)
+    return Order(
+        of.name, issuer, of.digest, of.names, at, result,
+        permanent=permanent, skipped_gap=skipped_gap, renewal=renewal, exempt=exempt,
+        failed_names=failed_names, limited=limited, retry_at=retry_at,
+    )  # fmt: skip
 
 
 def quarantine(
@@ -359,6 +369,8 @@ def decision(
     lead: timedelta | None = 30 * DAY,
     foreseen: bool = False,
     resumes: bool = False,
+    known_at: Iterable[str] = (),
+    trial: str = "",
     message: str = "ends in 29 d, due since 1 d, because it lives 90 d",
 ) -> Decision:
     """A decision; unless said, a renewal that is due and that no plan foresaw."""
@@ -375,6 +387,8 @@ def decision(
         lead=lead,
         foreseen=foreseen,
         resumes=resumes,
+        known_at=frozenset(known_at),
+        trial=trial,
     )
 
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from rotator.cli.ending import Mistake
 from rotator.cli.scanwishes import duration
 from rotator.cli.screen import progress, remark
+from rotator.core.budget.known import budget_of
+from rotator.core.budget.limits import PRESETS, CaLimits
 from rotator.core.lead import DAY, HOUR, PolicySettings
 from rotator.core.model import Mode
 from rotator.core.simulate import Fleet, ModelIssuer, Outage, Share, Simulation, TooShort, found, simulate, steady
-from rotator.core.simulate.ca import PRESETS, CaLimits, limited
+from rotator.core.simulate.ca import limited
 from rotator.core.simulate.fleet import microseconds
 
 if TYPE_CHECKING:
@@ -120,9 +122,15 @@ def run(fleets: Fleets, wishes: Wishes) -> tuple[Simulation, ...]:
     simulations: list[Simulation] = []
     with progress("simulating"):
         for fleet in fleets.fleets:
-            ca = limited(limits, fleet, moving=wishes.moving, failures=failures) if limits else None
+            domain_of = fleets.policy.registered_domain
+            ca = (
+                limited(limits, fleet, moving=wishes.moving, failures=failures, registered_domain=domain_of)
+                if limits
+                else None
+            )
             issuer = ModelIssuer(failures, wishes.seed, outages, ca)
-            simulations.append(simulate(fleet, _weekly(fleets.policy, limits, fleet), issuer, wishes.days))
+            policy = _knowing(fleets.policy, limits, fleet)
+            simulations.append(simulate(fleet, policy, issuer, wishes.days, moving=wishes.moving))
     return tuple(simulations)
 
 
@@ -202,12 +210,12 @@ def _limits(wishes: Wishes) -> CaLimits | None:
     return PRESETS[wishes.limits]
 
 
-def _weekly(policy: PolicySettings, limits: CaLimits | None, fleet: Fleet) -> PolicySettings:
-    """The policy, with what it knows of the CA's weekly limit."""
-    if limits is None or limits.exact_set is None:
+def _knowing(policy: PolicySettings, limits: CaLimits | None, fleet: Fleet) -> PolicySettings:
+    """The policy, with what it knows of the CA's limits."""
+    if limits is None:
         return policy
-    tokens = dict.fromkeys(fleet.issuers, limits.exact_set.size)
-    return replace(policy, exact_set_week={**tokens, **policy.exact_set_week})
+    known = {name: replace(budget_of(name, policy), limits=limits) for name in fleet.issuers}
+    return replace(policy, budgets={**policy.budgets, **known})
 
 
 def _length(text: str, option: str) -> timedelta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -13,12 +13,15 @@ from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
 from rotator.config.model import NO_ALERTS, Adoption, Declared, File
 from rotator.config.source import Document, Where
 from rotator.core.adopt import AdoptionRule
+from rotator.core.budget.limits import CaLimits, IssuerBudget
 from rotator.core.lead import PolicySettings
 from rotator.core.model import CertificateSpec, Mode, TargetSpec, TrustSpec
 from rotator.core.rules.judgement import Judgement
 from rotator.core.rules.rule import Thresholds
 from rotator.errors import ConfigProblem, SecretMissing
+from rotator.lib.registered import registered_domain
 from rotator.plugins import find
+from rotator.ports import HasBudget
 from rotator.settings import SecretRef
 
 _GLOB = frozenset("*?[")
@@ -69,7 +72,6 @@ class Config:
     def policy(self) -> PolicySettings:
         """What the file says about when things are done."""
         hourly = {entry.name: entry.shared["an_hour"] for entry in self.issuers if entry.shared["an_hour"] is not None}
-        weekly = {entry.name: getattr(entry.settings, "exact_set_week", None) for entry in self.issuers}
         return PolicySettings(
             mode=self.file.mode,
             check_every=self.file.check_every,
@@ -78,7 +80,8 @@ class Config:
             at_once=self.file.limits.at_once,
             an_hour=self.file.limits.an_hour,
             issuer_limits=hourly,
-            exact_set_week={name: count for name, count in weekly.items() if count is not None},
+            budgets={entry.name: _budget(entry) for entry in self.issuers},
+            registered_domain=registered_domain,
             first_look_acts=self.file.first_look == "act",
         )
 
@@ -131,6 +134,21 @@ class Config:
     def _issuers_in_use(self) -> frozenset[str]:
         entries: tuple[Declared | Adoption, ...] = (*self.file.certificates, *self.file.adopt)
         return frozenset(name for e in entries if _mode(e, self.file.mode) is Mode.ROTATE for name in e.issuer)
+
+
+def _budget(entry: PluginEntry) -> IssuerBudget:
+    """What the CA of an issuer limits: as the entry says, else as its settings know their CA to publish.
+
+    An issuer whose settings name no account shares its budget with nobody.
+    """
+    known = entry.settings.budget if isinstance(entry.settings, HasBudget) else IssuerBudget()
+    said: CaLimits | None = entry.shared["limits"]
+    return replace(
+        known,
+        limits=known.limits if said is None else said,
+        ca=known.ca or entry.name,
+        account=known.account or entry.name,
+    )
 
 
 def _mode(one: Declared | Adoption, otherwise: Mode) -> Mode:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from rotator.config.calimits import Limited
 from rotator.config.values import (
     Hold,
     IssuerNames,
@@ -160,6 +161,9 @@ class IssuerEntry(Section):
 
     trust: Trust | None = Field(default=None, description="What the clients of its certificates trust.")
     an_hour: int | None = Field(default=None, ge=1, description="Orders an hour that this issuer may get.")
+    limits: Limited | None = Field(
+        default=None, description="What its CA limits: letsencrypt, none, or numbers like {domain: 50/7d}."
+    )
 
 
 class TargetEntry(Section):

@@ -43,16 +43,25 @@ class Issuers:
     reluctant: frozenset[tuple[str, str, str]]
     shortest_lead: timedelta | None
 
-    def for_spec(self, spec: CertificateSpec, now: datetime) -> str | None:
-        """The first of the list that is whole and willing, else whole, else half-open; None when nothing is."""
+    def ranked(self, spec: CertificateSpec, now: datetime) -> tuple[str, ...]:
+        """Those of the list that may be asked: the whole and willing, then the whole, then the half-open."""
         whole = [issuer for issuer in spec.issuers if issuer not in self.broken]
-        willing = [issuer for issuer in whole if (spec.name, spec.digest, issuer) not in self.reluctant]
+        willing = [issuer for issuer in whole if not self._is_reluctant(spec, issuer)]
         half_open = [
             issuer
             for issuer in spec.issuers
             if issuer in self.broken and self.broken[issuer].half_open_at(self.shortest_lead) <= now
         ]
-        return next(iter((*willing, *whole, *half_open)), None)
+        return tuple(dict.fromkeys((*willing, *whole, *half_open)))
+
+    def why_not(self, spec: CertificateSpec, issuer: str) -> str:
+        """Why others are asked before an issuer; empty where nothing speaks against it."""
+        if issuer in self.broken:
+            return f"{len(self.broken[issuer].tried)} certificates failed there"
+        return "it has refused or put off this certificate" if self._is_reluctant(spec, issuer) else ""
+
+    def _is_reluctant(self, spec: CertificateSpec, issuer: str) -> bool:
+        return (spec.name, spec.digest, issuer) in self.reluctant
 
 
 def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
@@ -65,6 +74,11 @@ def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
         for order in fleet.orders
         if order.permanent and order.result == "failed" and now - order.at < DAY
     }
+    put_off = {
+        (order.certificate, order.digest, order.issuer)
+        for order in fleet.orders
+        if order.result == "failed" and order.retry_at is not None and now < order.retry_at
+    }
     later = {
         (outcome.decision.spec.name, outcome.decision.spec.digest, outcome.issuer)
         for outcome in fleet.outcomes
@@ -73,7 +87,7 @@ def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
     leads = [outcome.decision.lead for outcome in fleet.outcomes if outcome.decision.lead]
     return Issuers(
         broken={name: breaker for name, breaker in breakers.items() if breaker is not None},
-        reluctant=frozenset(refused | later),
+        reluctant=frozenset(refused | put_off | later),
         shortest_lead=min(leads, default=None),
     )
 

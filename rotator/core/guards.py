@@ -1,30 +1,27 @@
 """What needs the whole fleet: first look, surge, breakers, budgets. Pure.
 
 `guard` goes over the decisions of one look and holds back what would be too much at once. A certificate in an
-emergency passes surge and budgets, never a breaker. What a breaker or a budget holds costs no attempt and no backoff.
+emergency passes surge and the reserves of budgets, never a breaker. What a breaker or a budget holds costs no attempt
+and no backoff.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
-from rotator.core.gates import pass_breakers, read_issuers, urgency
-from rotator.core.lead import DAY, HOUR, PolicySettings, second_look_after
-from rotator.core.model import Action, CertificateSpec, Decision, FleetHistory, Order, Plan
+from rotator.core.budget.spending import AN_HOUR, Choice, Spending
+from rotator.core.gates import Issuers, pass_breakers, read_issuers, urgency
+from rotator.core.lead import PolicySettings, second_look_after
+from rotator.core.model import Action, Decision, FleetHistory, Plan
 from rotator.core.reasons import Reason
 
-__all__ = ["AN_HOUR", "foreseen", "guard", "issuer_for", "urgency"]
-
-AN_HOUR = 20
-"""Orders an hour where the operator names no number and the fleet's lifetimes need less than half of it."""
+__all__ = ["AN_HOUR", "Choice", "choose", "foreseen", "guard", "urgency"]
 
 SURGE_AT_LEAST = 5
 SURGE_SHARE = 0.1
-WEEK = timedelta(days=7)
 
 
 def guard(
@@ -65,20 +62,32 @@ def foreseen(plan: Plan) -> Mapping[str, datetime]:
     return MappingProxyType(named)
 
 
-def issuer_for(
-    spec: CertificateSpec, fleet: FleetHistory, now: datetime, settings: PolicySettings, *, trial: str = ""
-) -> str | None:
-    """The first issuer of the list that is not broken; None when all are, and nothing should be tried.
+def choose(
+    decision: Decision, fleet: FleetHistory, now: datetime, settings: PolicySettings, *, tried: Collection[str] = ()
+) -> Choice:
+    """The issuer that is asked for a decision's order: the first of the list that is neither broken nor out of budget.
 
     One that refused this certificate for good today, or asked it to come back later, is passed over as long as there
     is another. A broken one counts again at its half-open moment, if no other is whole.
 
     Args:
-        trial: what `Decision.trial` of the planned decision names: it is tried although it is broken.
+        tried: those that were asked in this rotation already.
     """
-    if trial and trial in spec.issuers:
-        return trial
-    return read_issuers(fleet, now).for_spec(spec, now)
+    issuers = read_issuers(fleet, now)
+    spec = decision.spec
+    ranked = [issuer for issuer in _ranked(decision, issuers, now) if issuer not in tried]
+    choice = Spending(fleet, now, settings).choose(decision, ranked)
+    before = spec.issuers[: spec.issuers.index(choice.issuer)] if choice.issuer in spec.issuers else spec.issuers
+    short = dict(choice.passed)
+    why = {issuer: short.get(issuer) or issuers.why_not(spec, issuer) for issuer in before if issuer not in tried}
+    return replace(choice, passed=tuple((issuer, reason) for issuer, reason in why.items() if reason))
+
+
+def _ranked(decision: Decision, issuers: Issuers, now: datetime) -> tuple[str, ...]:
+    """Who may be asked, in order. Where all are broken the one of `trial` is tried."""
+    if decision.trial and decision.trial in decision.spec.issuers:
+        return (decision.trial,)
+    return issuers.ranked(decision.spec, now)
 
 
 # ---------------------------------------------------------------- first look and surge
@@ -133,64 +142,23 @@ def _unforeseen(decisions: Sequence[Decision], stored: Plan | None, now: datetim
 def _budgets(
     decisions: Sequence[Decision], fleet: FleetHistory, now: datetime, settings: PolicySettings
 ) -> tuple[Decision, ...]:
-    """So many orders an hour, in all and per issuer, and one of a CA's weekly tokens for the same names kept back.
+    """So many orders an hour, in all and per issuer, and no more than each CA's own limits let pass.
 
-    The most urgent ones have the first turn. An emergency is not held, but uses up what the others may have.
+    The most urgent ones have the first turn, so that the last of a budget goes to what ends first, and a part of each
+    CA's limit is kept for emergencies. An emergency is held by nothing but a limit that has nothing left: the CA would
+    refuse it. It uses up what the others may have.
     """
-    spent = _Spent(fleet, now, settings)
+    spending, issuers = Spending(fleet, now, settings), read_issuers(fleet, now)
     answers: dict[str, Decision] = {}
     for decision in sorted(filter(_orders, decisions), key=lambda decision: urgency(decision, now)):
-        issuer = decision.trial or spent.issuers.for_spec(decision.spec, now) or ""
-        limit = None if decision.emergency else spent.exceeded(decision.spec, issuer)
-        if limit is not None:
-            answers[decision.spec.name] = _held(decision, Action.WAIT, Reason.BUDGET, *limit)
+        short = None if decision.emergency else spending.hour_used_up()
+        choice = Choice(short=short) if short else spending.choose(decision, _ranked(decision, issuers, now))
+        if choice.short is None:
+            spending.spend(decision, choice.issuer)
         else:
-            spent.spend(decision.spec, issuer)
+            why, at = choice.short.why, choice.short.at
+            answers[decision.spec.name] = _held(decision, Action.WAIT, Reason.BUDGET, why, at)
     return tuple(answers.get(decision.spec.name, decision) for decision in decisions)
-
-
-class _Spent:
-    """What of the budgets is used up, while the decisions of one look are gone over."""
-
-    def __init__(self, fleet: FleetHistory, now: datetime, settings: PolicySettings) -> None:
-        self.issuers = read_issuers(fleet, now)
-        self._now = now
-        self._settings = settings
-        self._hour = [order for order in fleet.orders if now - HOUR < order.at <= now + DAY]
-        self._all = len(self._hour)
-        self._by_issuer = Counter(order.issuer for order in self._hour)
-        week = [order for order in fleet.orders if now - WEEK < order.at <= now + DAY and order.result != "failed"]
-        self._sets = Counter(_exact_set(order.issuer, order.names) for order in week)
-        self._oldest: dict[tuple[str, frozenset[str]], datetime] = {}
-        for order in week:
-            self._oldest.setdefault(_exact_set(order.issuer, order.names), order.at)
-
-    def exceeded(self, spec: CertificateSpec, issuer: str) -> tuple[str, datetime] | None:
-        """Which budget has no room for one more order, in words, and when it may have."""
-        an_hour = AN_HOUR if self._settings.an_hour is None else self._settings.an_hour
-        if self._all >= an_hour:
-            return f"the hour's {an_hour} orders are used up", self._hour_over(self._hour)
-        limit = self._settings.issuer_limits.get(issuer)
-        if limit is not None and self._by_issuer[issuer] >= limit:
-            theirs = [order for order in self._hour if order.issuer == issuer]
-            return f"the hour's {limit} orders at {issuer} are used up", self._hour_over(theirs)
-        tokens, same = self._settings.exact_set_week.get(issuer), _exact_set(issuer, spec.names)
-        if tokens is not None and self._sets[same] >= tokens - 1:
-            until = self._oldest.get(same, self._now) + WEEK
-            return f"{issuer} issues for the same names {tokens} times a week; the last is kept for an emergency", until
-        return None
-
-    def spend(self, spec: CertificateSpec, issuer: str) -> None:
-        self._all += 1
-        self._by_issuer[issuer] += 1
-        self._sets[_exact_set(issuer, spec.names)] += 1
-
-    def _hour_over(self, orders: Iterable[Order]) -> datetime:
-        return min((order.at for order in orders), default=self._now) + HOUR
-
-
-def _exact_set(issuer: str, names: Sequence[str]) -> tuple[str, frozenset[str]]:
-    return issuer, frozenset(names)
 
 
 def _orders(decision: Decision) -> bool:

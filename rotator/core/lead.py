@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
+from rotator.core.budget.limits import IssuerBudget, last_two_labels
 from rotator.core.model import CertificateSpec, Chain, Mode, Suggestion
 
 SECOND = timedelta(seconds=1)
@@ -44,7 +45,8 @@ class PolicySettings:
         at_once: rotations in flight at the same time.
         an_hour: orders an hour; None for the larger of 20 and twice what the fleet's lifetimes need.
         issuer_limits: orders an hour, by issuer.
-        exact_set_week: how often a CA issues for exactly the same names in seven days, by issuer.
+        budgets: what the CA of an issuer limits, by issuer.
+        registered_domain: the registered domain of a name, by which CAs count.
         first_look_acts: carry out what the very first look finds due, without waiting for the second.
     """
 
@@ -55,7 +57,8 @@ class PolicySettings:
     at_once: int = 4
     an_hour: int | None = None
     issuer_limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    exact_set_week: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    budgets: Mapping[str, IssuerBudget] = field(default_factory=lambda: MappingProxyType({}))
+    registered_domain: Callable[[str], str] = field(default=last_two_labels, repr=False, compare=False)
     first_look_acts: bool = False
 
     @property

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rotator.core import checks, holds, quarantine
+from rotator.core.budget.known import known_at
 from rotator.core.checks import Check, ends_in, usable_suggestion
 from rotator.core.drift import (
     at_stake,
@@ -252,6 +253,7 @@ def _answer(wanted: Wanted, facts: Facts, settings: PolicySettings) -> Decision:
         lead=wanted.lead if wanted.chain else None,
         foreseen=_foreseen(facts),
         resumes=wanted.resumes,
+        known_at=known_at(facts, settings),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
+from rotator.core.budget.limits import IssuerBudget
 from rotator.core.model import (
     Bundle,
     Certificate,
@@ -130,6 +131,25 @@ class NamedInCaa(Protocol):
     @property
     def caa_domains(self) -> tuple[str, ...]:
         """The domains of `issue` and `issuewild` values that allow it; empty where they are not known. Asks nobody."""
+        ...
+
+
+@runtime_checkable
+class HasBudget(Protocol):
+    """Settings of an issuer whose CA limits what it issues."""
+
+    @property
+    def budget(self) -> IssuerBudget:
+        """The limits that the CA publishes, and what tells the CA and the account from others. Asks nobody."""
+        ...
+
+
+@runtime_checkable
+class TellsExempt(Protocol):
+    """An issuer that knows when its CA counts an order nowhere."""
+
+    def is_exempt(self, checkpoint: str) -> bool:
+        """Whether the order of a token was taken as the successor of a certificate (`replaces`: RFC 9773, 5)."""
         ...
 
 

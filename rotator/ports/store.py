@@ -44,6 +44,17 @@ class PendingIssue:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderEnd:
+    """How an order ended, as `Order` has it: `issued`, `failed` or `pending`, and what the issuer said of a failure."""
+
+    result: str
+    permanent: bool = False
+    failed_names: tuple[str, ...] = ()
+    limited: bool = False
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredBundle:
     """A bundle in the store. `status` is `received`, `accepted`, `superseded` or `dropped`."""
 
@@ -189,7 +200,11 @@ class Store(Keep, Protocol):
         """The newest row that has no end yet: what a resumed order was opened as."""
         ...
 
-    def close_order(self, order_id: int, *, result: str, permanent: bool = False) -> None: ...
+    def exempt_order(self, order_id: int) -> None:
+        """The CA took the order as a successor that it counts nowhere."""
+        ...
+
+    def close_order(self, order_id: int, end: OrderEnd) -> None: ...
 
     # Bundles
     def keep_bundle(self, bundle: StoredBundle) -> None: ...

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
+from rotator.core.budget.limits import REMEMBERED
 from rotator.core.model import Ask, FleetHistory, History, Location, Pause
 from rotator.core.reasons import Reason
 from rotator.state import bundles as bundle
@@ -148,8 +149,10 @@ def _ask(stands: AnyRow | None) -> Ask | None:
 
 
 def fleet(connection: Connection, now: datetime) -> FleetHistory:
-    """Orders of a week and outcomes of a day, of all certificates, oldest first."""
-    ledger = connection.execute(select(orders).where(orders.c.at >= now - ORDERS).order_by(orders.c.at, orders.c.id))
+    """Orders of two weeks and outcomes of a day, of all certificates, oldest first."""
+    ledger = connection.execute(
+        select(orders).where(orders.c.at >= now - REMEMBERED).order_by(orders.c.at, orders.c.id)
+    )
     surge = select(approvals.c.until).where(
         approvals.c.certificate == FLEET, approvals.c.reason == Reason.SURGE.value, approvals.c.until > now
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, delete, insert, select, update
 
 from rotator.core.model import Order
 from rotator.errors import StateError
-from rotator.ports import PendingIssue
+from rotator.ports import OrderEnd, PendingIssue
 from rotator.state.database import upsert
 from rotator.state.seal import Place, Seal, Sealed
 from rotator.state.tables import AnyRow, orders, pending
@@ -64,6 +66,11 @@ def open_order(connection: Connection, order: Order) -> int:
             result=order.result,
             permanent=order.permanent,
             skipped_gap=order.skipped_gap,
+            renewal=order.renewal,
+            exempt=order.exempt,
+            failed_names=list(order.failed_names),
+            limited=order.limited,
+            retry_at=order.retry_at,
         )
         .returning(orders.c.id)
     )
@@ -77,14 +84,33 @@ def unfinished_order(connection: Connection, certificate: str, issuer: str) -> i
     return connection.execute(query).scalar_one_or_none()
 
 
-def close_order(connection: Connection, order_id: int, *, result: str, permanent: bool) -> None:
+def close_order(connection: Connection, order_id: int, end: OrderEnd) -> None:
     """Say how an order ended.
 
     Raises:
         StateError: there is no such order.
     """
-    values = {"result": result, "permanent": permanent}
-    done = connection.execute(update(orders).where(orders.c.id == order_id).values(values))
+    values = {
+        "result": end.result,
+        "permanent": end.permanent,
+        "failed_names": list(end.failed_names),
+        "limited": end.limited,
+        "retry_at": end.retry_at,
+    }
+    _change(connection, order_id, values)
+
+
+def exempt_order(connection: Connection, order_id: int) -> None:
+    """Say that the CA counts an order nowhere.
+
+    Raises:
+        StateError: there is no such order.
+    """
+    _change(connection, order_id, {"exempt": True})
+
+
+def _change(connection: Connection, order_id: int, values: Mapping[str, object]) -> None:
+    done = connection.execute(update(orders).where(orders.c.id == order_id).values(dict(values)))
     if done.rowcount == 0:
         raise StateError(f"the ledger has no order {order_id}, so its end cannot be written")
 
@@ -99,4 +125,9 @@ def order_from(row: AnyRow) -> Order:
         result=row.result,
         permanent=row.permanent,
         skipped_gap=row.skipped_gap,
+        renewal=row.renewal,
+        exempt=row.exempt,
+        failed_names=tuple(row.failed_names),
+        limited=row.limited,
+        retry_at=row.retry_at,
     )

@@ -25,7 +25,18 @@ from rotator.core.model import (
 )
 from rotator.core.reasons import Reason
 from rotator.errors import StateError
-from rotator.ports import AuditEntry, Clock, Issued, NoticeState, PendingIssue, Progress, Request, Revoked, StoredBundle
+from rotator.ports import (
+    AuditEntry,
+    Clock,
+    Issued,
+    NoticeState,
+    OrderEnd,
+    PendingIssue,
+    Progress,
+    Request,
+    Revoked,
+    StoredBundle,
+)
 from rotator.state import (
     bundles,
     certificates,
@@ -176,9 +187,13 @@ class SqlStore:
         with self._reading() as connection:
             return issuing.unfinished_order(connection, certificate, issuer)
 
-    def close_order(self, order_id: int, *, result: str, permanent: bool = False) -> None:
+    def exempt_order(self, order_id: int) -> None:
         with self._writing() as connection:
-            issuing.close_order(connection, order_id, result=result, permanent=permanent)
+            issuing.exempt_order(connection, order_id)
+
+    def close_order(self, order_id: int, end: OrderEnd) -> None:
+        with self._writing() as connection:
+            issuing.close_order(connection, order_id, end)
 
     # ---------------------------------------------------------------- bundles
 

@@ -155,6 +155,11 @@ orders = Table(
     Column("result", String(32), nullable=False),
     Column("permanent", Boolean, nullable=False),
     Column("skipped_gap", Boolean, nullable=False),
+    Column("renewal", Boolean, nullable=False, default=False),
+    Column("exempt", Boolean, nullable=False, default=False),
+    Column("failed_names", JSON, nullable=False, default=list),
+    Column("limited", Boolean, nullable=False, default=False),
+    Column("retry_at", Moment),
     Index(None, "certificate", "result"),
 )
 

@@ -7,12 +7,13 @@ checkpoint as the issuer gives it, the chain before it is looked at.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from rotator.core.guards import issuer_for
+from rotator.core.guards import choose
 from rotator.core.model import Action, Bundle, Decision, Facts, IssueRequest, Order, Result, Stage
 from rotator.core.policy import skips_gap
 from rotator.errors import IssueError, Pending
-from rotator.ports import Issuer, PendingIssue, StoredBundle
+from rotator.ports import Issuer, OrderEnd, PendingIssue, StoredBundle, TellsExempt
 from rotator.steps import Ended
 from rotator.steps.request import request_for
 from rotator.world import World
@@ -47,7 +48,7 @@ def _settle(received: StoredBundle, world: World) -> None:
     store, name = world.store, received.certificate
     order_id = store.unfinished_order(name, received.issuer)
     if order_id is not None:
-        store.close_order(order_id, result="issued")
+        store.close_order(order_id, OrderEnd("issued"))
     store.drop_pending(name)
 
 
@@ -67,21 +68,23 @@ def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
     if order_id is None:
         # The intent is written before the request: a crash in between is counted, never forgotten.
         skipped = skips_gap(decision, facts)
-        order = Order(spec.name, name, spec.digest, spec.names, world.clock.now(), skipped_gap=skipped)
+        order = Order(
+            spec.name, name, spec.digest, spec.names, world.clock.now(),
+            skipped_gap=skipped, renewal=name in decision.known_at,
+        )  # fmt: skip
         order_id = store.open_order(order)
     bundle = _issue(issuer, replace(pending, issuer=name), facts, world, order_id)
     stored = StoredBundle(spec.name, bundle, "received", spec.digest, name, world.clock.now())
     # Kept before the order is closed: after an order that was answered there is none for a while (the gap), so a crash
     # between the two must not leave an answered order without its answer.
     store.keep_bundle(stored)
-    store.close_order(order_id, result="issued")
+    store.close_order(order_id, OrderEnd("issued"))
     store.drop_pending(spec.name)
     return stored
 
 
 def _issuer(decision: Decision, facts: Facts, world: World) -> str | None:
-    fleet = world.store.fleet(facts.now)
-    return issuer_for(facts.spec, fleet, facts.now, world.policy, trial=decision.trial)
+    return choose(decision, world.store.fleet(facts.now), facts.now, world.policy).issuer or None
 
 
 def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, order_id: int) -> Bundle:
@@ -91,6 +94,8 @@ def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, or
     def checkpoint(token: str) -> None:
         tokens.append(token)
         store.keep_pending(replace(pending, checkpoint=token))
+        if isinstance(issuer, TellsExempt) and issuer.is_exempt(token):
+            store.exempt_order(order_id)
 
     request = IssueRequest(
         csr=pending.csr,
@@ -105,7 +110,7 @@ def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, or
         if tokens[-1] is None:
             # Without a token there is nothing to come back to: asking again is a new order, and counts as one.
             raise _failed(issuer, _without_token(unfinished), pending, order_id, world) from unfinished
-        store.close_order(order_id, result="pending")
+        store.close_order(order_id, OrderEnd("pending"))
         ask_at = world.clock.now() + unfinished.retry_after
         raise Ended(
             Result.PENDING, Stage.ISSUE, str(unfinished), retry_at=ask_at, issuer=pending.issuer
@@ -119,16 +124,26 @@ def _without_token(unfinished: Pending) -> IssueError:
     return IssueError(why, retry_after=unfinished.retry_after)
 
 
+def _end(error: IssueError, now: datetime) -> OrderEnd:
+    return OrderEnd(
+        "failed",
+        permanent=error.permanent,
+        failed_names=error.failed_names,
+        limited=error.refused_by_limit,
+        retry_at=now + error.retry_after if error.retry_after else None,
+    )
+
+
 def _failed(issuer: Issuer, error: IssueError, pending: PendingIssue, order_id: int, world: World) -> Ended:
     """The end of an order that failed. Its key and CSR are used again, it is not: a dead one could hold us for ever.
 
     An order that outlives an outage is come back to: a second one would be waste, and may be refused as a duplicate.
     """
     if error.resumable and pending.checkpoint is not None:
-        world.store.close_order(order_id, result="pending")
+        world.store.close_order(order_id, OrderEnd("pending"))
         world.store.keep_pending(pending)
     else:
-        world.store.close_order(order_id, result="failed", permanent=error.permanent)
+        world.store.close_order(order_id, _end(error, world.clock.now()))
         world.store.keep_pending(replace(pending, issuer="", checkpoint=None))
     at = world.clock.now() + error.retry_after if error.retry_after else None
     message = str(error) if str(error).startswith(f"{issuer.name}: ") else f"{issuer.name}: {error}"

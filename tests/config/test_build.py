@@ -9,6 +9,7 @@ import pytest
 
 from rotator.config.build import Config
 from rotator.config.load import load_text
+from rotator.core.budget.limits import LETS_ENCRYPT, NO_LIMITS, STAGING, Bucket, CaLimits, IssuerBudget
 from rotator.core.lead import PolicySettings
 from rotator.core.model import (
     CertificateSpec,
@@ -36,7 +37,7 @@ keep_keys: false
 sources:
   here: {shelf: {place: hall, token: "${env:SHELF_TOKEN}"}}
 issuers:
-  ca: {shelf: {place: safe, token: "${env:CA_TOKEN}"}, trust: system, an_hour: 7}
+  ca: {shelf: {place: safe, token: "${env:CA_TOKEN}"}, trust: system, an_hour: 7, limits: {domain: 9/7d}}
   other: {shelf: {place: attic, tokens: ["${env:OTHER_TOKEN}"]}}
 adopt:
   - from: here
@@ -137,6 +138,10 @@ def test_the_policy_says_when_things_are_done(config: Config) -> None:
         at_once=8,
         an_hour=100,
         issuer_limits={"ca": 7},
+        budgets={
+            "ca": IssuerBudget(CaLimits(domain=Bucket(9, timedelta(days=7))), ca="ca", account="ca"),
+            "other": IssuerBudget(ca="other", account="other"),
+        },
         first_look_acts=True,
     )
 
@@ -224,3 +229,43 @@ def test_no_secret_and_no_document_is_in_the_repr(config: Config, monkeypatch: p
     monkeypatch.setenv("CA_TOKEN", "hunter2")
     assert "hunter2" not in repr(config)
     assert "Document" not in repr(config)
+
+
+ACME = """\
+issuers:
+  public: {acme: {directory: letsencrypt}}
+  again: {acme: {directory: letsencrypt, email: b@example.com}}
+  bound: {acme: {directory: letsencrypt, eab: {kid: one, key: "${env:EAB}"}}}
+  staging: {acme: {directory: letsencrypt-staging}}
+  google: {acme: {directory: google, eab: {kid: k, key: "${env:EAB}"}}}
+  unlimited: {acme: {directory: letsencrypt}, limits: none}
+  private: {acme: {directory: "https://ca.example.com/acme"}, limits: letsencrypt}
+  numbers:
+    acme: {directory: google, eab: {kid: n, key: "${env:EAB}"}}
+    limits: {orders: 100/1h, failures: 3/30m, renewals_exempt: false}
+"""
+
+
+def test_a_well_known_ca_brings_its_limits() -> None:
+    """A named directory knows what its CA publishes; the entry's own word counts more, and no limit is made up."""
+    budgets = load_text(ACME, "c.yaml").policy().budgets
+    assert {name: budget.limits for name, budget in budgets.items()} == {
+        "public": LETS_ENCRYPT,
+        "again": LETS_ENCRYPT,
+        "bound": LETS_ENCRYPT,
+        "staging": STAGING,
+        "google": NO_LIMITS,
+        "unlimited": NO_LIMITS,
+        "private": LETS_ENCRYPT,
+        "numbers": CaLimits(
+            orders=Bucket(100, timedelta(hours=1)), failures=Bucket(3, timedelta(minutes=30)), renewals_exempt=False
+        ),
+    }
+
+
+def test_issuers_that_share_an_account_share_its_budget() -> None:
+    """The account is the directory with its external account; what a CA limits for all accounts is the directory's."""
+    budgets = load_text(ACME, "c.yaml").policy().budgets
+    assert budgets["public"].account == budgets["again"].account != budgets["bound"].account
+    assert budgets["public"].ca == budgets["bound"].ca != budgets["staging"].ca
+    assert budgets["public"].caa_domains == {"letsencrypt.org"}

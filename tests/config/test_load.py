@@ -128,6 +128,19 @@ def test_a_file_that_is_no_config_is_one_sentence(tmp_path: Path, content: bytes
         ("{shelf: {place: hall}}", "[a]", "c.yaml:3:9: sources.here: it should be a mapping"),
         ("here: {", "'two words': {", "c.yaml:3:3: sources.two words: a name here has up to 200"),
         ("{place: safe}}", "{place: safe}, trust: sytem}", "issuers.ca.trust: what clients trust is system, issuer"),
+        ("{place: safe}}", "{place: safe}, limits: letsencript}", "issuers.ca.limits: no limits of 'letsencript'"),
+        (
+            "{place: safe}}",
+            "{place: safe}, limits: {domains: 5/7d}}",
+            "'domains' is no key here; did you mean 'domain'?",
+        ),
+        ("{place: safe}}", "{place: safe}, limits: {domain: 5}}", "issuers.ca.limits: domain is a number and a time"),
+        (
+            "{place: safe}}",
+            "{place: safe}, limits: {domain: 0/7d}}",
+            "issuers.ca.limits: domain is a number and a time",
+        ),
+        ("{place: safe}}", "{place: safe}, limits: {domain: 5/8d}}", "the time of domain is between 1s and 7d"),
         (
             "{place: safe}}",
             "{place: safe}, trust: {fil: /x}}",

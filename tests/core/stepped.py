@@ -53,7 +53,7 @@ class Stepped:
 class World:
     """The fleet, its ledger and its issuer."""
 
-    def __init__(self, fleet: Fleet, policy: PolicySettings, issuer: ModelIssuer) -> None:
+    def __init__(self, fleet: Fleet, policy: PolicySettings, issuer: ModelIssuer, *, moving: bool = False) -> None:
         self.fleet, self.policy, self.issuer = fleet, policy, issuer
         self.specs = [fleet.spec(one) for one in range(len(fleet))]
         self.number = {spec.name: one for one, spec in enumerate(self.specs)}
@@ -61,6 +61,10 @@ class World:
             Certificate(self.issued(one, fleet.start + timedelta(seconds=fleet.begins[one]), fleet.life[one]))
             for one in range(len(fleet))
         ]
+        for spec, certificate in zip(self.specs, self.certificates, strict=True):
+            begins = certificate.chain.not_before
+            first = builders.order(begins, of=spec, issuer=spec.issuers[0])
+            certificate.orders += [] if moving or begins > fleet.start else [first]  # the CA knows the names
         self.ledger: list[Order] = []
         self.stored: Plan | None = None
         self.why: dict[str, Reason] = {}
@@ -107,7 +111,15 @@ class World:
         certificate, spec = self.certificates[one], self.specs[one]
         look.emergencies += decision.emergency
         refused = self.issuer.answer(one, (now - self.fleet.start) // timedelta(microseconds=1))
-        order = builders.order(now, of=spec, issuer=spec.issuers[0], result="failed" if refused else "issued")
+        retry_at = (
+            None
+            if refused is None or refused.retry_at is None
+            else self.fleet.start + timedelta(microseconds=refused.retry_at)
+        )
+        order = builders.order(
+            now, of=spec, issuer=spec.issuers[0], result="failed" if refused else "issued",
+            renewal=spec.issuers[0] in decision.known_at, limited=bool(refused and refused.limit), retry_at=retry_at,
+        )  # fmt: skip
         self.ledger.append(order)
         certificate.orders.append(order)
         assert decision.because is not None
@@ -119,11 +131,6 @@ class World:
         else:
             look.failed.add(spec.name)
         result = Result.FAILED if refused else Result.DONE
-        retry_at = (
-            None
-            if refused is None or refused.retry_at is None
-            else self.fleet.start + timedelta(microseconds=refused.retry_at)
-        )
         attempt = builders.attempt(
             now, of=spec, reason=decision.because, result=result, issuer=spec.issuers[0], retry_at=retry_at
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from rotator.core.budget.limits import LETS_ENCRYPT, WEEK, Bucket, CaLimits
 from rotator.core.guards import foreseen, guard, urgency
 from rotator.core.model import Action, Decision, FleetHistory, Order, Plan
 from rotator.core.reasons import Reason
@@ -224,16 +225,18 @@ def test_each_issuer_may_have_its_own_limit() -> None:
 @pytest.mark.parametrize(
     ("orders", "emergency", "is_held"),
     [
-        pytest.param([order(NOW - n * DAY) for n in (6, 5, 4)], False, False, id="two of five are left"),
-        pytest.param([order(NOW - n * DAY) for n in (6, 5, 4, 3)], False, True, id="the last one is kept"),
-        pytest.param([order(NOW - n * DAY) for n in (6, 5, 4, 3)], True, False, id="for an emergency"),
-        pytest.param([order(NOW - n * DAY) for n in (9, 8, 5, 4, 3)], False, False, id="two are of last week"),
+        pytest.param([order(NOW - n * HOUR) for n in (3, 2, 1)], False, False, id="two of five are left"),
+        pytest.param([order(NOW - n * HOUR) for n in (4, 3, 2, 1)], False, True, id="the last one is kept"),
+        pytest.param([order(NOW - n * HOUR) for n in (4, 3, 2, 1)], True, False, id="for an emergency"),
+        pytest.param([order(NOW - n * DAY) for n in (6, 5, 4, 3)], False, False, id="they come back one by one"),
         pytest.param(
-            [order(NOW - n * DAY, result="failed") for n in (6, 5, 4, 3)], False, False, id="failed ones are free"
+            [order(NOW - n * HOUR, result="failed") for n in (4, 3, 2, 1)], False, False, id="failed ones are free"
         ),
-        pytest.param([order(NOW - n * DAY, issuer="other") for n in (6, 5, 4, 3)], False, False, id="another CA's"),
+        pytest.param([order(NOW - n * HOUR, exempt=True) for n in (4, 3, 2, 1)], False, False, id="so are successors"),
+        pytest.param([order(NOW - n * HOUR, renewal=True) for n in (4, 3, 2, 1)], False, True, id="not renewals"),
+        pytest.param([order(NOW - n * HOUR, issuer="other") for n in (4, 3, 2, 1)], False, False, id="another CA's"),
         pytest.param(
-            [order(NOW - n * DAY, of=spec(names=("shop.example.com", "b"))) for n in (6, 5, 4, 3)],
+            [order(NOW - n * HOUR, of=spec(names=("shop.example.com", "b"))) for n in (4, 3, 2, 1)],
             False,
             False,
             id="not exactly the same names",
@@ -242,18 +245,18 @@ def test_each_issuer_may_have_its_own_limit() -> None:
 )
 def test_the_last_token_for_the_same_names_is_kept(orders: list[Order], emergency: bool, is_held: bool) -> None:
     """A CA that issues five times a week for the same names is asked a fifth time only past the emergency line."""
-    limited = settings(exact_set_week={"internal": 5})
+    limited = settings(budgets={"internal": LETS_ENCRYPT})
     one = decision(emergency=emergency, foreseen=True)
 
     found = guard([one], FleetHistory(orders=tuple(orders)), plan(), False, NOW, limited)
 
     assert bool(held(found, Reason.BUDGET)) is is_held
-    assert not is_held or found[0].at == NOW + DAY
+    assert not is_held or found[0].at == NOW + 7 * DAY / 5 - 4 * HOUR
 
 
 def test_two_certificates_with_the_same_names_share_the_tokens() -> None:
     """The set of names counts, not the name of the certificate."""
-    limited = settings(exact_set_week={"internal": 3})
+    limited = settings(budgets={"internal": CaLimits(exact_set=Bucket(3, WEEK))})
 
     found = guard([decision(spec(n)) for n in ("a", "b", "c")], fleet(), plan(), False, NOW, limited)
 

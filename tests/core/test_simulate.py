@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rotator.core.budget.limits import LETS_ENCRYPT, Bucket, CaLimits
 from rotator.core.lead import PolicySettings, due_at, emergency_at, offset
 from rotator.core.plan import orders_an_hour
 from rotator.core.simulate import (
@@ -23,7 +24,7 @@ from rotator.core.simulate import (
     steady,
 )
 from rotator.core.simulate.agenda import Agenda
-from rotator.core.simulate.ca import LETS_ENCRYPT, Bucket, CaLimits, LimitedCa, limited
+from rotator.core.simulate.ca import LimitedCa, limited
 from rotator.core.simulate.figures import spread
 from rotator.core.simulate.fleet import START, chain_of, life_of, microseconds
 from rotator.core.simulate.present import Present
@@ -242,7 +243,7 @@ def fleet_of(certificates: int, lifetime: timedelta, *, domains: int = 1) -> Fle
 def test_six_days_under_lets_encrypts_limits() -> None:
     """A year of six-day certificates as renewals, each counted against the limits: not one order is refused."""
     fleet = fleet_of(50, 6 * DAY)
-    policy = builders.settings(exact_set_week={"ca": 5})
+    policy = builders.settings(budgets={"ca": LETS_ENCRYPT})
     one = simulate(fleet, policy, ModelIssuer(limits=LimitedCa(LETS_ENCRYPT, fleet)), 365)
     assert one.rotations > 6000
     assert one.failed == 0

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rotator.core.budget.limits import WEEK, Bucket, CaLimits
 from rotator.core.lead import DueRule, PolicySettings, due_at
 from rotator.core.model import Facts, MaintenanceWindow
-from rotator.core.simulate.ca import Bucket, CaLimits, LimitedCa
+from rotator.core.simulate.ca import LimitedCa
 from rotator.core.simulate.fleet import Fleet, Share, found, microseconds, steady
 from rotator.core.simulate.issuer import ModelIssuer, Outage
 from rotator.core.simulate.run import Look, Run
@@ -33,6 +34,12 @@ lifetimes = st.one_of(
 leads = st.none() | st.timedeltas(MINUTE, 60 * DAY)
 
 
+buckets = st.none() | st.builds(Bucket, st.integers(1, 3), st.sampled_from([HOUR, DAY, WEEK]))
+limits = st.builds(
+    CaLimits, buckets, buckets, st.none() | st.builds(Bucket, st.integers(1, 5), st.just(WEEK)), buckets, st.booleans()
+)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> PolicySettings:
     return builders.settings(
@@ -40,7 +47,7 @@ def policies(draw: st.DrawFn) -> PolicySettings:
         due_rule=draw(st.sampled_from(RULES)),
         an_hour=draw(st.none() | st.integers(1, 4)),
         issuer_limits=draw(st.dictionaries(st.sampled_from(["ca", "other"]), st.integers(1, 3))),
-        exact_set_week=draw(st.dictionaries(st.sampled_from(["ca", "other"]), st.integers(2, 5))),
+        budgets=draw(st.dictionaries(st.sampled_from(["ca", "other"]), limits)),
     )
 
 
@@ -64,13 +71,12 @@ outages = st.builds(
     st.timedeltas(timedelta(0), 3 * DAY),
     st.sampled_from([10 * MINUTE, 3 * HOUR, DAY]),
 )
-buckets = st.none() | st.builds(Bucket, st.integers(1, 3), st.sampled_from([HOUR, 7 * DAY]))
 models = st.builds(
     Model,
     failures=st.sampled_from([0.0, 0.05, 0.3, 0.8]),
     seed=st.integers(0, 9),
     outages=st.lists(outages, max_size=1).map(tuple),
-    limits=st.none() | st.builds(CaLimits, buckets, buckets, buckets, buckets),
+    limits=st.none() | limits,
     moving=st.booleans(),
 )
 
@@ -135,8 +141,9 @@ def named(looks: Iterable[Look], fleet: Fleet, policy: PolicySettings) -> Iterat
 
 
 def held_to_the_policy(fleet: Fleet, policy: PolicySettings, model: Model) -> None:
-    simulated = named(Run(fleet, policy, model.issuer(fleet)).looks(3650 * DAY), fleet, policy)
-    stepped = islice(World(fleet, policy, model.issuer(fleet)).looks(), LOOKS)
+    run = Run(fleet, policy, model.issuer(fleet), moving=model.moving)
+    simulated = named(run.looks(3650 * DAY), fleet, policy)
+    stepped = islice(World(fleet, policy, model.issuer(fleet), moving=model.moving).looks(), LOOKS)
     for number, (real, ours) in enumerate(zip(stepped, simulated, strict=False)):
         assert ours == real, f"look {number}"
 
@@ -157,7 +164,7 @@ def test_a_found_fleet_does_what_the_policy_says(fleet: tuple[Fleet, PolicySetti
 
 def test_a_failed_order_gives_back_the_weeks_token() -> None:
     """Of two with the same names the second is held by the first one's order, and no longer once that has failed."""
-    policy = builders.settings(exact_set_week={"ca": 2})
+    policy = builders.settings(budgets={"ca": CaLimits(exact_set=Bucket(2, WEEK))})
     facts = [
         builders.facts(builders.spec(name, issuers=("ca",)), chain=builders.chain(lives=47 * DAY, left=9 * DAY))
         for name in "ab"

@@ -24,7 +24,7 @@ from rotator.conformance.stores.examples import (
 from rotator.core.model import Endpoint, RevocationReason
 from rotator.core.reasons import Reason
 from rotator.errors import StateError
-from rotator.ports import Revoked, Store
+from rotator.ports import OrderEnd, Revoked, Store
 
 
 class KnowsCertificates:
@@ -98,17 +98,29 @@ class KeepsIssuing:
         """How an order ended stands in its row, and in no other."""
         first = store.open_order(order())
         store.open_order(order(at=NOW + HOUR))
-        store.close_order(first, result="failed", permanent=True)
+        store.close_order(first, OrderEnd("failed", permanent=True))
         found = store.histories([NAME], NOW + HOUR)[NAME].orders
         assert [(one.result, one.permanent) for one in found] == [("failed", True), ("", False)]
+
+    def test_store_keeps_what_the_ca_said_of_an_order(self, store: Store) -> None:
+        """Whether it is counted, which names failed, and until when a limit holds stand in the ledger."""
+        first = store.open_order(replace(order(), renewal=True))
+        store.exempt_order(first)
+        end = OrderEnd("failed", failed_names=("shop.example.com",), limited=True, retry_at=NOW + HOUR)
+        store.close_order(first, end)
+        (found,) = store.fleet(NOW).orders
+        assert found == replace(
+            order(result="failed"), renewal=True, exempt=True,
+            failed_names=("shop.example.com",), limited=True, retry_at=NOW + HOUR,
+        )  # fmt: skip
 
     def test_store_refuses_to_close_an_unknown_order(self, store: Store) -> None:
         """Closing an order that was never opened is an error, not a silence."""
         with pytest.raises(StateError, match="999"):
-            store.close_order(999, result="issued")
+            store.close_order(999, OrderEnd("issued"))
 
     def test_store_keeps_the_newest_success_of_the_ledger(self, store: Store) -> None:
-        """A history has the orders of a week, and the newest success however old; the fleet's has the week's."""
+        """A history has the orders of a week, and the newest success however old; the fleet's has two weeks'."""
         for at, result in ((NOW - 90 * DAY, "issued"), (NOW - 60 * DAY, "issued"), (NOW - 30 * DAY, "failed")):
             store.open_order(order(at=at, result=result))
         store.open_order(order(at=NOW - DAY, result="failed"))

@@ -94,6 +94,7 @@ class Decision:
         foreseen: a plan stored before it fell due named this renewal, or a person asked for or approved it.
         resumes: a received bundle or a pending order is carried on; no new order is needed.
         trial: the issuer whose breaker is open and that is tried again with this very renewal; empty otherwise.
+        known_at: issuers of the list whose CA has issued for exactly these names before.
     """
 
     spec: CertificateSpec
@@ -110,6 +111,7 @@ class Decision:
     foreseen: bool = False
     resumes: bool = False
     trial: str = ""
+    known_at: frozenset[str] = frozenset()
 
     @property
     def due(self) -> bool:

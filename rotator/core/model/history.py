@@ -45,6 +45,11 @@ class Order:
     Attributes:
         result: empty while nothing is known, `issued`, `failed`, `pending`.
         digest: the spec's digest at the time.
+        renewal: the CA had issued for exactly these names before, which some CAs do not count.
+        exempt: the CA took it as the successor of a certificate (`replaces`, RFC 9773, 5), and counts it nowhere.
+        failed_names: names that the CA looked at and could not verify.
+        limited: the CA refused it because of a limit of its own; such an order counts nowhere.
+        retry_at: the moment that the issuer named when it failed.
     """
 
     certificate: str
@@ -55,6 +60,11 @@ class Order:
     result: str = ""
     permanent: bool = False
     skipped_gap: bool = False
+    renewal: bool = False
+    exempt: bool = False
+    failed_names: tuple[str, ...] = ()
+    limited: bool = False
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class FleetHistory:
     """What decisions about the whole fleet look at.
 
     Attributes:
-        orders: ledger rows of the last 7 days, all certificates, oldest first.
+        orders: ledger rows of the last 14 days (`budget.limits.REMEMBERED`), all certificates, oldest first.
         outcomes: of the last day, all certificates, newest last.
         approved_surge_until: until when a person has let unforeseen renewals through in bulk.
     """

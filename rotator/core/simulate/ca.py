@@ -1,58 +1,12 @@
-"""What CAs limit, as they publish it, and a CA that keeps to it. Pure."""
+"""A CA that keeps to its limits (`rotator.core.budget.limits`), whatever rotator has counted. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from types import MappingProxyType
+from collections.abc import Callable, Hashable
 
-from rotator.core.guards import WEEK
-from rotator.core.lead import HOUR
+from rotator.core.budget.limits import WEEK, Bucket, CaLimits, last_two_labels
 from rotator.core.simulate.fleet import Fleet, microseconds, shortest_cycle
 from rotator.core.simulate.issuer import Refused
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """So many at once; what is used comes back one by one, all of it within `per`."""
-
-    size: int
-    per: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class CaLimits:
-    """What a CA publishes of its limits; None is no limit.
-
-    Attributes:
-        orders: new orders of one account.
-        domain: certificates for one registered domain.
-        exact_set: certificates for exactly the same names.
-        failures: failed validations of one name.
-        renewals_exempt: an order for names that it issued for before is counted for neither `orders` nor `domain`.
-    """
-
-    orders: Bucket | None = None
-    domain: Bucket | None = None
-    exact_set: Bucket | None = None
-    failures: Bucket | None = None
-    renewals_exempt: bool = True
-
-
-LETS_ENCRYPT = CaLimits(
-    orders=Bucket(300, 3 * HOUR),
-    domain=Bucket(50, WEEK),
-    exact_set=Bucket(5, WEEK),
-    failures=Bucket(5, HOUR),
-)
-"""https://letsencrypt.org/docs/rate-limits/ (2026-08-05). Renewals with ARI's `replaces` are exempt from all of them;
-these are counted as without."""
-
-STAGING = CaLimits(orders=Bucket(1500, 3 * HOUR), domain=Bucket(30_000, WEEK))
-"""https://letsencrypt.org/docs/staging-environment/; only what is stated there in numbers."""
-
-PRESETS: Mapping[str, CaLimits] = MappingProxyType({"letsencrypt": LETS_ENCRYPT, "letsencrypt-staging": STAGING})
 
 
 class LimitedCa:
@@ -60,10 +14,19 @@ class LimitedCa:
 
     Args:
         moving: it has not issued for these names before; else every order is a renewal.
+        registered_domain: by which it counts.
     """
 
-    def __init__(self, limits: CaLimits, fleet: Fleet, *, moving: bool = False) -> None:
+    def __init__(
+        self,
+        limits: CaLimits,
+        fleet: Fleet,
+        *,
+        moving: bool = False,
+        registered_domain: Callable[[str], str] = last_two_labels,
+    ) -> None:
         self._limits = limits
+        self._registered_domain = registered_domain
         self._fleet = fleet
         self._known = bytearray(len(fleet)) if moving else bytearray(b"\1" * len(fleet))
         self._full: dict[Hashable, int] = {}
@@ -105,9 +68,8 @@ class LimitedCa:
         return "set", one if self._fleet.distinct else frozenset(self._fleet.spec(one).names)
 
     def _domains(self, one: int) -> list[Hashable]:
-        """The registered domains, taken to be the last two labels of each name."""
         names = self._fleet.spec(one).names
-        return [("domain", domain) for domain in dict.fromkeys(".".join(name.split(".")[-2:]) for name in names)]
+        return [("domain", domain) for domain in dict.fromkeys(self._registered_domain(name) for name in names)]
 
     def _opens(self, bucket: Bucket | None, key: Hashable) -> int | None:
         """From when on there is a token; the moment at which all are back says how many are missing now."""
@@ -121,10 +83,17 @@ class LimitedCa:
             self._full[key] = max(self._full.get(key, now), now) + microseconds(bucket.per) // bucket.size
 
 
-def limited(limits: CaLimits, fleet: Fleet, *, moving: bool, failures: float) -> LimitedCa | None:
+def limited(
+    limits: CaLimits,
+    fleet: Fleet,
+    *,
+    moving: bool,
+    failures: float,
+    registered_domain: Callable[[str], str] = last_two_labels,
+) -> LimitedCa | None:
     """A CA with these limits; None where this fleet cannot reach any of them, so that nothing need be counted."""
     renewals_only = limits.renewals_exempt and not moving
     fits = limits.exact_set is None or (fleet.distinct and WEEK // shortest_cycle(fleet) + 1 < limits.exact_set.size)
     if renewals_only and fits and not failures:
         return None
-    return LimitedCa(limits, fleet, moving=moving)
+    return LimitedCa(limits, fleet, moving=moving, registered_domain=registered_domain)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from rotator.core.guards import WEEK
+from rotator.core.budget.limits import WEEK
 from rotator.core.lead import DAY, HOUR, PolicySettings
 from rotator.core.simulate.fleet import Fleet, microseconds
 from rotator.core.simulate.issuer import ModelIssuer
@@ -136,14 +136,16 @@ def simulate(
     issuer: ModelIssuer,
     days: int,
     *,
+    moving: bool = False,
     passed: Callable[[timedelta], None] | None = None,
 ) -> Simulation:
     """Live through so many days.
 
     Args:
+        moving: the CAs have not issued for these names before.
         passed: told the virtual time whenever another day has begun, so that somebody may watch.
     """
-    run, tally = Run(fleet, settings, issuer), _Tally(days)
+    run, tally = Run(fleet, settings, issuer, moving=moving), _Tally(days)
     length, told = days * DAY, -1
     for look in run.looks(length):
         tally.add(look)

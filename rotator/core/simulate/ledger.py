@@ -1,4 +1,4 @@
-"""What of a fleet's past holds its next renewals back: orders of an hour and of a week, failures in a row. Pure.
+"""What of a fleet's past holds its next renewals back: orders of an hour, limits of CAs, failures in a row. Pure.
 
 The same rules as `guards` and `breakers`, which read them from the ledger at each look, but kept order by order.
 Moments are microseconds from the start.
@@ -7,15 +7,21 @@ Moments are microseconds from the start.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from rotator.core.breakers import CERTIFICATES_TO_OPEN, WITHIN
-from rotator.core.guards import WEEK
-from rotator.core.lead import HOUR
-from rotator.core.simulate.fleet import microseconds
+from rotator.core.budget.books import Books
+from rotator.core.budget.known import budget_of
+from rotator.core.budget.limits import IssuerBudget
+from rotator.core.lead import HOUR, PolicySettings
+from rotator.core.model import Order
+from rotator.core.simulate.fleet import Fleet, microseconds, shortest_cycle
+from rotator.core.simulate.issuer import Refused
+from rotator.core.simulate.limit import OF_KIND, Limit
 
 _AN_HOUR = microseconds(HOUR)
-_A_WEEK = microseconds(WEEK)
 _WITHIN = microseconds(WITHIN)
 
 
@@ -63,46 +69,91 @@ class Hour:
         return limit is not None and self._by_issuer[issuer] >= limit
 
 
-class Week:
-    """Orders of the last week for exactly the same names that did not fail, where a CA limits them.
+class Purse:
+    """What the CAs of the fleet limit, counted by the very books of the policy (`budget.books`).
 
     Args:
-        tokens: how often an issuer issues for the same names in a week.
-        names: those of a certificate.
+        known: the CA has issued for the names of all certificates before; else the first order of each is no renewal.
     """
 
-    def __init__(self, tokens: Mapping[int, int], names: Callable[[int], frozenset[str]]) -> None:
-        self._tokens = tokens
-        self._names = names
-        self._sets: dict[tuple[int, frozenset[str]], deque[int]] = {}
+    def __init__(self, fleet: Fleet, settings: PolicySettings, *, known: bool) -> None:
+        settings = replace(settings, budgets=_reachable(fleet, settings, known=known))
+        self._fleet = fleet
+        self._books = Books((), fleet.start, settings)
+        self._known = bytearray((b"\1" if known else b"\0") * len(fleet))
+        self._budgets = [budget_of(name, settings) for name in fleet.issuers]
+        self.limited = any(own.limits for own in self._budgets)
+        self.why: dict[int, Limit] = {}
+        """What held a certificate when it was asked for last."""
+
+    def look(self, now: int) -> None:
+        """A look begins."""
+        if self._active:
+            self._books.turn_to(self._moment(now))
+
+    def held_until(self, issuer: int, one: int, now: int, *, urgent: bool, ends: int) -> int | None:
+        """Until when a limit has no room for the order of a certificate; None where it has."""
+        if not self._active:
+            return None
+        short = self._books.short(
+            self._budgets[issuer],
+            self._fleet.issuers[issuer],
+            self._fleet.spec(one).names,
+            renewal=bool(self._known[one]),
+            emergency=urgent,
+            ends=self._fleet.start + timedelta(seconds=ends),
+        )
+        if short is None:
+            return None
+        self.why[one] = OF_KIND[short.kind]
+        return microseconds(short.at - self._fleet.start)
+
+    def spend(self, issuer: int, one: int) -> None:
+        """An order is placed."""
+        if self.limited:
+            self._books.spend(self._budgets[issuer], self._fleet.spec(one).names, renewal=bool(self._known[one]))
+
+    def ended(self, issuer: int, one: int, now: int, refused: Refused | None) -> None:
+        """How an order ended; in the ledger nothing else stands in its place."""
+        if refused is None and not self._active:
+            self._known[one] = 1
+            return
+        spec, at = self._fleet.spec(one), self._moment(now)
+        if self.limited:
+            self._books.take_back(self._budgets[issuer], spec.names, renewal=bool(self._known[one]))
+        retry_at = None if refused is None or refused.retry_at is None else self._moment(refused.retry_at)
+        order = Order(
+            spec.name, spec.issuers[0], spec.digest, spec.names, at,
+            result="issued" if refused is None else "failed",
+            renewal=bool(self._known[one]), limited=bool(refused and refused.limit), retry_at=retry_at,
+        )  # fmt: skip
+        self._books.turn_to(at)
+        self._books.read(order)
+        if refused is None:
+            self._known[one] = 1
 
     @property
-    def limited(self) -> bool:
-        """Whether there is a limit that can be reached."""
-        return bool(self._tokens)
+    def _active(self) -> bool:
+        return self.limited or self._books.shut
 
-    def held_until(self, issuer: int, one: int, now: int) -> int | None:
-        """Until when the last token is kept for an emergency; None where there is another one."""
-        tokens = self._tokens.get(issuer)
-        if tokens is None:
-            return None
-        orders = self._orders(issuer, one)
-        while orders and orders[0] <= now - _A_WEEK:
-            orders.popleft()
-        return (orders[0] if orders else now) + _A_WEEK if len(orders) >= tokens - 1 else None
+    def _moment(self, at: int) -> datetime:
+        return self._fleet.start + timedelta(microseconds=at)
 
-    def add(self, issuer: int, one: int, now: int) -> None:
-        """Count an order."""
-        if issuer in self._tokens:
-            self._orders(issuer, one).append(now)
 
-    def take_back(self, issuer: int, one: int) -> None:
-        """The order that was counted last failed, which does not count."""
-        if issuer in self._tokens:
-            self._orders(issuer, one).pop()
+def _reachable(fleet: Fleet, settings: PolicySettings, *, known: bool) -> Mapping[str, IssuerBudget]:
+    """The budgets without the limits that such a fleet can never reach, so that they need not be counted."""
+    cycle = shortest_cycle(fleet)
 
-    def _orders(self, issuer: int, one: int) -> deque[int]:
-        return self._sets.setdefault((issuer, self._names(one)), deque())
+    def needed(own: IssuerBudget) -> IssuerBudget:
+        limits = own.limits
+        exact = limits.exact_set
+        if exact is not None and fleet.distinct and cycle > exact.per / exact.size:
+            exact = None
+        if known and limits.renewals_exempt:
+            limits = replace(limits, orders=None, domain=None)
+        return replace(own, limits=replace(limits, exact_set=exact))
+
+    return {name: needed(budget_of(name, settings)) for name in fleet.issuers}
 
 
 class Row:

@@ -34,7 +34,7 @@ class Queue:
         self.members: dict[int, Waiting] = {}
         self.lives: Counter[int] = Counter()
         self.aside: dict[int, int] = {}
-        """Members that a weekly limit holds, and until when (microseconds)."""
+        """Members that a limit of the CA holds, and until when (microseconds)."""
         self._urgent: set[int] = set()
         self._turns: list[Turn] = []
         self._lines: list[tuple[int, int]] = []
@@ -108,6 +108,7 @@ class Queue:
         """So do all, whatever their moment."""
         for one in list(self.aside):
             self.take_back(one)
+        self._aside_until.clear()
 
     def head(self) -> Turn | None:
         """The most urgent member that may have a turn; it stays."""

@@ -15,13 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from rotator.core.guards import WEEK
 from rotator.core.lead import DAY, PolicySettings
 from rotator.core.simulate.agenda import Agenda
 from rotator.core.simulate.fleet import MICROSECONDS, Fleet, microseconds, shortest_cycle
 from rotator.core.simulate.holds import Holds
 from rotator.core.simulate.issuer import ModelIssuer
-from rotator.core.simulate.ledger import Hour, Week
+from rotator.core.simulate.ledger import Hour, Purse
 from rotator.core.simulate.limit import OF_REASON, Limit
 from rotator.core.simulate.pasts import Pasts
 from rotator.core.simulate.present import Present
@@ -55,9 +54,13 @@ class Look:
 
 
 class Run:
-    """One simulation; its looks can be gone through once."""
+    """One simulation; its looks can be gone through once.
 
-    def __init__(self, fleet: Fleet, settings: PolicySettings, issuer: ModelIssuer) -> None:
+    Args:
+        moving: the CAs have not issued for these names before, and rotator knows it.
+    """
+
+    def __init__(self, fleet: Fleet, settings: PolicySettings, issuer: ModelIssuer, *, moving: bool = False) -> None:
         self._fleet, self._settings, self._issuer = fleet, settings, issuer
         self._present = Present(fleet, settings)
         self._agenda = Agenda(len(fleet))
@@ -71,7 +74,9 @@ class Run:
         self._due: dict[int, int] = {}
         """When those that are not renewed yet fell due, in seconds."""
         self._joined: list[int] = []
-        self._turns = Turns(len(fleet.issuers), [life.patience for life in fleet.lives], *_ledgers(fleet, settings))
+        purse = Purse(fleet, settings, known=not moving)
+        patience = [life.patience for life in fleet.lives]
+        self._turns = Turns(len(fleet.issuers), patience, _hour(fleet, settings), purse)
         self._remember = issuer.may_fail and shortest_cycle(fleet) <= DAY
         self._always = bool(self._remember or fleet.windowed or self._turns.limited)
 
@@ -177,6 +182,7 @@ class Run:
         for one, issuer in answer.orders:
             self._holds.ordered(one)
             refused = self._issuer.answer(one, now)
+            self._turns.purse.ended(issuer, one, now, refused)
             self._pasts.ordered(one, now, refused, remember=self._remember)
             if refused is None:
                 good.add(issuer)
@@ -207,14 +213,7 @@ class Run:
             yield one, now - was_due * MICROSECONDS, self._present.leads[own], now > ends * MICROSECONDS
 
 
-def _ledgers(fleet: Fleet, settings: PolicySettings) -> tuple[Hour, Week]:
-    """The budgets that the settings name for the issuers of the fleet."""
+def _hour(fleet: Fleet, settings: PolicySettings) -> Hour:
+    """The hours that the settings give the issuers of the fleet."""
     numbers = {name: number for number, name in enumerate(fleet.issuers)}
-    hourly = {numbers[name]: limit for name, limit in settings.issuer_limits.items() if name in numbers}
-    in_a_week = WEEK // shortest_cycle(fleet) + 1
-    weekly = {
-        numbers[name]: tokens
-        for name, tokens in settings.exact_set_week.items()
-        if name in numbers and (not fleet.distinct or in_a_week >= tokens - 1)
-    }
-    return Hour(hourly), Week(weekly, lambda one: frozenset(fleet.spec(one).names))
+    return Hour({numbers[name]: limit for name, limit in settings.issuer_limits.items() if name in numbers})

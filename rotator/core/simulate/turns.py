@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from rotator.core.simulate.fleet import MICROSECONDS
-from rotator.core.simulate.ledger import Hour, Row, Week
+from rotator.core.simulate.ledger import Hour, Purse, Row
 from rotator.core.simulate.limit import Limit
 from rotator.core.simulate.queue import Queue, Turn
 
 _FROM_THE_FIRST: Turn = (-1, 0, 0)
+_ASKED_AGAIN = 1000
+"""As many that a CA's limit holds are asked for at each look, as the policy does; more of them at their moment."""
 
 
 @dataclass(slots=True)
@@ -60,11 +62,11 @@ class Turns:
         patience: how long a breaker stays shut for the sake of a certificate, by its way to live.
     """
 
-    def __init__(self, issuers: int, patience: Sequence[int], hour: Hour, week: Week) -> None:
+    def __init__(self, issuers: int, patience: Sequence[int], hour: Hour, purse: Purse) -> None:
         self.queues = [Queue() for _ in range(issuers)]
         self.rows = [Row() for _ in range(issuers)]
         self.hour = hour
-        self.week = week
+        self.purse = purse
         self._patience = patience
         self._was_open = [False] * issuers
         self._odd: tuple[int, ...] = ()
@@ -77,11 +79,12 @@ class Turns:
     @property
     def limited(self) -> bool:
         """Whether an issuer has limits of its own."""
-        return self.hour.limited or self.week.limited
+        return self.hour.limited or self.purse.limited
 
     def take(self, now: int, an_hour: int) -> Answer:
         """Who orders now. Those have left their queue and are counted; how their orders end is told to `ended`."""
         look = _Look(now, an_hour)
+        self.purse.look(now)
         for issuer, queue in enumerate(self.queues):
             if queue:
                 queue.trim()
@@ -99,8 +102,7 @@ class Turns:
             self.rows[issuer].succeed()
         for one in sorted(failed):
             self.rows[issuer].fail(one, now)
-            self.week.take_back(issuer, one)
-            self.queues[issuer].take_back_all()  # others of the same names may have been held by this order
+            self.queues[issuer].take_back_all()  # others may have been held by what this order drew on
 
     def held(self, joined: Iterable[int], answer: Answer) -> Iterator[tuple[int, Limit]]:
         """What holds those that have no turn at the look just taken, where that may have changed since the last one.
@@ -123,7 +125,7 @@ class Turns:
         if self.rows[issuer].open:
             return Limit.BREAKER
         if one in self.queues[issuer].aside:
-            return Limit.EXACT_SET
+            return self.purse.why[one]
         return Limit.ISSUER_HOUR if self.hour.issuer_full(issuer) else Limit.AN_HOUR
 
     # ------------------------------------------------------------ breakers
@@ -132,7 +134,10 @@ class Turns:
         """An open one lets nobody through, half-open one."""
         row = self.rows[issuer]
         if not row.open:
-            queue.take_back_until(look.now)
+            if len(queue.aside) <= _ASKED_AGAIN:
+                queue.take_back_all()
+            else:
+                queue.take_back_until(look.now)
             return
         queue.take_back_all()
         shut = min(self._patience[life] for life in queue.lives)
@@ -176,21 +181,20 @@ class Turns:
     def _ask(self, turn: Turn, issuer: int, look: _Look) -> bool:
         """Let one order or set it aside; whether there may be another one of this issuer."""
         one, queue, now = turn[2], self.queues[issuer], look.now
-        if turn[0]:
-            if self.hour.issuer_full(issuer):
-                self._hold_trials([(turn, issuer)], look)
+        if turn[0] and self.hour.issuer_full(issuer):
+            self._hold_trials([(turn, issuer)], look)
+            return False
+        until = self.purse.held_until(issuer, one, now, urgent=turn[0] == 0, ends=queue.members[one].ends)
+        if until is not None:
+            if self.rows[issuer].open:
+                look.answer.held[one] = self.purse.why[one]
+                look.answer.wakes.append(until)
                 return False
-            until = self.week.held_until(issuer, one, now)
-            if until is not None:
-                if self.rows[issuer].open:
-                    look.answer.held[one] = Limit.EXACT_SET
-                    look.answer.wakes.append(until)
-                    return False
-                queue.put_aside(one, until)
-                return True
+            queue.put_aside(one, until)
+            return True
         queue.leave(one)
         self.hour.add(now, issuer)
-        self.week.add(issuer, one, now)
+        self.purse.spend(issuer, one)
         look.answer.orders.append((one, issuer))
         look.answer.urgent += turn[0] == 0
         if look.full is None and self.hour.all >= look.an_hour:
@@ -221,6 +225,8 @@ class Turns:
 
     def _held_until(self, issuer: int, one: int, queue: Queue, look: _Look) -> int:
         turn = queue.turn(one)
+        if turn[0] == 0:
+            return queue.aside[one]
         if look.full is not None and turn > look.full:
             return self.hour.over(look.now)
         if issuer in look.issuer_full and turn > look.issuer_full[issuer]:

@@ -142,6 +142,13 @@ class AcmeIssuer:
             return nothing(now)
         return read_suggestion(answer.content, answer.headers.get("Retry-After"), now)
 
+    def is_exempt(self, checkpoint: str) -> bool:
+        """Whether the CA took the order of a token as a certificate's successor, which Let's Encrypt does not count."""
+        from rotator.issuers.acme.resources import Checkpoint
+
+        kept = Checkpoint.read(checkpoint)
+        return kept is not None and bool(kept.replaces)
+
     @property
     def caa_domains(self) -> tuple[str, ...]:
         """What CAA records call this CA: by its well-known name, else as its directory said when last asked."""

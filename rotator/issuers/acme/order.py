@@ -147,6 +147,7 @@ class Ordering:
         except Refused as error:
             if not replaces or (error.code not in _OF_REPLACES and not error.is_gone and error.status != 409):
                 raise
+            replaces = None
             answer = self._send_order(None)
         self._url = answer.headers.get("Location", "")
         order = self._read(answer)
@@ -159,6 +160,7 @@ class Ordering:
             order=self._url,
             finalize=order.finalize,
             authorizations=order.authorizations,
+            replaces=replaces or "",
         )
         self._checkpoint(self._kept.token)
         return order

@@ -101,7 +101,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What must survive a crash so that an order is resumed and not made again."""
+    """What must survive a crash so that an order is resumed and not made again.
+
+    Attributes:
+        replaces: the certificate that the CA took the order to succeed (RFC 9773, 5); empty where it took it as new.
+    """
 
     directory: str
     account: str
@@ -110,6 +114,7 @@ class Checkpoint:
     finalize: str
     authorizations: tuple[str, ...]
     finalized: bool = False
+    replaces: str = ""
 
     @property
     def token(self) -> str:

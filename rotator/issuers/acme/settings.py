@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from rotator.core.budget.limits import NO_LIMITS, IssuerBudget
+from rotator.core.budget.limits import PRESETS as LIMITS
 from rotator.core.model import Certificate
 from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
@@ -115,6 +117,18 @@ class AcmeSettings(PluginSettings):
         if algorithm == "rsa" and size not in _PUBLIC_RSA:
             return f"public CAs sign rsa keys of {', '.join(map(str, _PUBLIC_RSA))} bits"
         return ""
+
+    @property
+    def budget(self) -> IssuerBudget:
+        """What the CA publishes of its limits. One account is one directory with one external account."""
+        url, external = self.directory_url, self.eab.kid if self.eab else ""
+        preset = PRESETS.get(self.preset)
+        return IssuerBudget(
+            limits=LIMITS.get(self.preset, NO_LIMITS),
+            ca=url,
+            account=f"{url} {external}".rstrip(),
+            caa_domains=frozenset(preset.caa_domains if preset else ()),
+        )
 
     @property
     def verify(self) -> bool | str:

@@ -44,6 +44,7 @@ def decision_to_json(decision: Decision) -> Json:
         "foreseen": decision.foreseen,
         "resumes": decision.resumes,
         "trial": decision.trial,
+        "known_at": sorted(decision.known_at),
     }
 
 
@@ -63,6 +64,7 @@ def decision_from_json(document: Json) -> Decision:
         foreseen=document["foreseen"],
         resumes=document["resumes"],
         trial=document["trial"],
+        known_at=frozenset(document.get("known_at", ())),
     )
 
 
