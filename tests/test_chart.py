@@ -13,14 +13,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from rotator.config.model import File
-from rotator.core.model import Mode, Observation
+from rotator.core.model import Mode, Observation, PreflightRequest
+from rotator.core.trust import verify_path
 from rotator.errors import SourceError
+from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.lib.kube.workloads import RESTARTED_AT
-from tests.issuers.asking import Drawer, objections, real_clock
+from tests.issuers.asking import Drawer, ask, objections, real_clock
+from tests.issuers.asking import issue as issue_with
 from tests.lib.kube_builders import authority, issue, put_secret, source, target, tls_data
 from tests.servers.kube import LIMITED, MERGE_PATCH, READER, WRITER, KubeServer, grant_everywhere
 from tests.servers.run import need
+from tests.servers.signing import CertManager
 
 CHART = Path(__file__).parents[1] / "charts" / "rotator"
 RESOURCES = {
@@ -55,7 +59,9 @@ EVERYTHING: Values = {
         "issuers": {
             "cluster": {
                 "kubernetes_csr": {"signer": SIGNER, "approve": True, "ca": {"config_map": {"name": "services-ca"}}}
-            }
+            },
+            "cm": {"cert_manager": {"issuer": {"name": "internal", "kind": "ClusterIssuer"}}},
+            "team": {"cert_manager": {"issuer": {"name": "ca"}, "namespace": "default"}},
         },
         "alerts": {"oncall": {"webhook": {"url": "${env:HOOK}"}}},
         "certificates": [CERTIFICATE],
@@ -340,6 +346,24 @@ def test_issuers_bring_their_rights(kube_server: KubeServer, tmp_path: Path) -> 
     assert may.pop(SIGNER) == ()
     ((refused,),) = may.values()
     assert refused.endswith("rotator may not approve signers.certificates.k8s.io example.com/other")
+
+
+def test_cert_managers_issuers_bring_their_rights(
+    cert_manager: CertManager, kube_namespace: str, tmp_path: Path
+) -> None:
+    """With the signer's Role and ClusterRole a certificate is had, and the issuer's readiness seen."""
+    settings = {"issuer": {"name": cert_manager.issuer, "kind": "ClusterIssuer"}, "namespace": kube_namespace}
+    objects = render({"config": {"mode": "rotate", "issuers": {"cm": {"cert_manager": settings}}}}, tmp_path)
+    ((role,), (everywhere,)) = (of_kind(objects, kind, "-signer") for kind in ("Role", "ClusterRole"))
+    cert_manager.server.grant(kube_namespace, "reader", role["rules"])
+    grant_everywhere(cert_manager.server, READER, everywhere["rules"])
+    chosen = {**settings, "kubeconfig": str(cert_manager.server.kubeconfig(READER))}
+    issuer = CertManagerIssuer("cm", CertManagerSettings.model_validate(chosen), real_clock(), Drawer())
+    details = [check.detail for check in issuer.preflight(PreflightRequest(("shop.example.com",)))]
+    assert details == [f"it may ask in {kube_namespace}", f"the ClusterIssuer {cert_manager.issuer} is ready"]
+    assert (
+        verify_path(issue_with(issuer, ask("shop.example.com")), (cert_manager.root,), real_clock().now(), ()) is None
+    )
 
 
 def test_a_ca_in_a_config_map_is_the_only_one_that_may_be_read(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ A request is an object that is approved, by rotator itself (`approve: true`) or 
 controller that answers for its `signer`. Of the signers that come with Kubernetes none signs for any names of servers:
 `kubernetes.io/kubelet-serving` signs for nodes, the others for clients.
 
-The object's name follows from what is asked for and is kept before the object is made, so that a crash leads back to
-it. Finished ones are deleted when the next is made; Kubernetes itself does so after an hour, and after a day with one
+Finished objects are deleted when the next is made; Kubernetes itself does so after an hour, and after a day with one
 that nobody has approved. A request that was lost that way has failed, and the next try makes a new one.
 """
 
@@ -20,37 +19,27 @@ from pydantic import Field, field_validator
 from rotator.core.model import Certificate, Chain, Check, Endpoint, IssueRequest, PreflightRequest
 from rotator.errors import IssueError, Pending
 from rotator.lib.issued import read_issued
+from rotator.lib.kube.asking import Asking
 from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.issuing import (
-    ISSUER,
-    OURS,
     KubeIssuerSettings,
-    Token,
     api_server,
     cluster_of,
     completed,
     object_name,
     pauses,
     read_ca,
-    read_token,
     refused,
     roots_in,
-    slug,
 )
 from rotator.lib.kube.resources import CERTIFICATE_SIGNING_REQUESTS, SIGNERS
 from rotator.lib.kube.rights import may, missing
 from rotator.lib.kube.signing import APPROVED, SHORTEST, Csr, csr_object, signer_name
-from rotator.log import logger
 from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings, show_duration
 
 AT_ONCE = timedelta(seconds=10)
 """How long a signer is waited for before the rotation is put aside: one that runs answers within a second or two."""
-
-_KEPT = timedelta(minutes=10)
-"""How long a finished object stays: whoever was cut off between its end and our own store reads it again."""
-
-log = logger(__name__)
 
 
 class KubernetesCsrSettings(KubeIssuerSettings):
@@ -87,6 +76,9 @@ class KubernetesCsrIssuer:
         self._settings = settings
         self._clock = clock
         self._cluster = cluster_of(settings, clock)
+        self._asking = Asking(
+            self._cluster, clock, name, CERTIFICATE_SIGNING_REQUESTS, "", Csr, "CertificateSigningRequest", "csr"
+        )
 
     @property
     def peers(self) -> tuple[Endpoint, ...]:
@@ -102,7 +94,7 @@ class KubernetesCsrIssuer:
                 permanent=True,
             )
         try:
-            found = self._object(request.csr, request.names, lifetime, resume, checkpoint)
+            found = self._object(request, lifetime, resume, checkpoint)
             return self._followed(found, looked_at_before=bool(resume))
         except KubeError as error:
             raise refused(error, self.name) from error
@@ -111,66 +103,14 @@ class KubernetesCsrIssuer:
         """The roots among the configured certificates of the CA."""
         return roots_in(read_ca(self._cluster, self._settings.ca, self.name))
 
-    # ------------------------------------------------------------ the object
-
     def _object(
-        self,
-        csr: bytes,
-        names: tuple[str, ...],
-        lifetime: timedelta | None,
-        resume: str | None,
-        checkpoint: Callable[[str], None],
+        self, request: IssueRequest, lifetime: timedelta | None, resume: str | None, checkpoint: Callable[[str], None]
     ) -> Csr:
-        """The object that asks for this: the one that the token names, or a new one."""
-        settings = self._settings
-        name = object_name(names, csr, settings.signer, *settings.usages, str(lifetime), self.name)
-        token = read_token(resume, name)
-        standing = self._standing(name, csr)
-        if token is None:
-            # A finished one of the same name answered an earlier try, which is over.
-            if standing is not None and standing.is_finished:
-                self._cluster.delete(self._call("delete", name), standing.metadata.uid)
-                standing = None
-            self._clear()
-            token = Token(name)
-            checkpoint(token.written())
-        if token.uid and (standing is None or standing.metadata.uid != token.uid):
-            raise IssueError(
-                f"{self.name}: the CertificateSigningRequest {name} is gone: somebody deleted it, or Kubernetes did, "
-                "which keeps one that is not approved for a day; the next try makes a new one"
-            )
-        if standing is None:
-            wanted = csr_object(name, self.name, csr, settings.signer, settings.usages, lifetime)
-            standing = self._cluster.made(self._call("create"), wanted, Csr)
-        if not token.uid:
-            checkpoint(Token(name, standing.metadata.uid).written())
-        return standing
-
-    def _standing(self, name: str, csr: bytes) -> Csr | None:
-        found = self._cluster.get(self._call("get", name), Csr)
-        if found is not None and (found.spec.request, found.spec.signer_name) != (csr, self._settings.signer):
-            raise IssueError(
-                f"{self.name}: a CertificateSigningRequest {name} is there that is not ours; find out who made it, "
-                f"then: kubectl delete csr {name}",
-                permanent=True,
-            )
-        return found
-
-    def _clear(self) -> None:
-        """Delete what earlier orders left behind; what may not be deleted is left to Kubernetes."""
-        selector = {"labelSelector": f"{OURS}=rotator,{ISSUER}={slug(self.name)}"}
-        before = self._clock.now() - _KEPT
-        try:
-            for page in self._cluster.pages(self._call("list"), Csr, params=selector):
-                for each in page:
-                    made = each.metadata.creation_timestamp
-                    if each.is_finished and made is not None and made < before:
-                        self._cluster.delete(self._call("delete", each.metadata.name), each.metadata.uid)
-        except KubeError as error:
-            self._cluster.transport.say_once("finished CertificateSigningRequests are left to Kubernetes", str(error))
-
-    def _call(self, verb: str, name: str = "", subresource: str = "") -> Call:
-        return Call(verb, CERTIFICATE_SIGNING_REQUESTS, name=name, subresource=subresource)
+        """The object that asks for this: the one that the token speaks of, or a new one."""
+        signer, usages = self._settings.signer, self._settings.usages
+        name = object_name(request.names, request.csr, signer, *usages, str(lifetime), self.name)
+        wanted = csr_object(name, self._asking.labels(), request.csr, signer, usages, lifetime)
+        return self._asking.found(name, request.csr, wanted, resume=resume, checkpoint=checkpoint)
 
     # ------------------------------------------------------------ its course
 
@@ -180,7 +120,7 @@ class KubernetesCsrIssuer:
         for pause in (0.0, *pauses(AT_ONCE)):
             if pause:
                 self._clock.wait(pause)
-                found = self._again(found)
+                found = self._asking.again(found)
             if found.verdict:
                 raise IssueError(f"{self.name}: the CertificateSigningRequest {name} {found.verdict}", permanent=True)
             if found.certificate:
@@ -191,16 +131,9 @@ class KubernetesCsrIssuer:
                 break  # a person is waited for
         raise self._unanswered(found)
 
-    def _again(self, found: Csr) -> Csr:
-        name, uid = found.metadata.name, found.metadata.uid
-        again = self._cluster.get(self._call("get", name), Csr)
-        if again is None or again.metadata.uid != uid:
-            raise IssueError(f"{self.name}: the CertificateSigningRequest {name} was deleted while it was waited for")
-        return again
-
     def _approve(self, name: str, uid: str) -> None:
         """Approve our own request. A whole object is put, as `kubectl certificate approve` does."""
-        whole: dict[str, Any] | None = self._cluster.get(self._call("get", name), dict)
+        whole: dict[str, Any] | None = self._cluster.get(self._asking.call("get", name), dict)
         if whole is None or whole["metadata"]["uid"] != uid:
             return  # seen at the next look
         status = whole.setdefault("status", {})
@@ -212,7 +145,7 @@ class KubernetesCsrIssuer:
         }
         status["conditions"] = [*(status.get("conditions") or ()), approval]
         try:
-            self._cluster.update(self._call("update", name, "approval"), whole)
+            self._cluster.update(self._asking.call("update", name, "approval"), whole)
         except KubeError as error:
             if error.status != 409:
                 raise  # a conflict: somebody else was faster, which the next look shows
@@ -251,9 +184,9 @@ class KubernetesCsrIssuer:
         return (self._rights(), self._signer(), *self._ca())
 
     def _rights(self) -> Check:
-        needed = [self._call("create"), self._call("get", "any"), self._call("delete", "any")]
+        needed = [self._asking.call("create"), self._asking.call("get", "any"), self._asking.call("delete", "any")]
         if self._settings.approve:
-            needed.append(self._call("update", "any", "approval"))
+            needed.append(self._asking.call("update", "any", "approval"))
         try:
             lacking = [*map(str, missing(self._cluster, needed))]
             if self._settings.approve and not self._may_approve():
@@ -276,7 +209,9 @@ class KubernetesCsrIssuer:
         signer = self._settings.signer
         try:
             params = {"fieldSelector": f"spec.signerName={signer}"}
-            found = [each for page in self._cluster.pages(self._call("list"), Csr, params=params) for each in page]
+            found = [
+                each for page in self._cluster.pages(self._asking.call("list"), Csr, params=params) for each in page
+            ]
         except KubeError as error:
             return Check("signer", detail=f"it cannot be told whether {signer} signs: {error}")
         late = self._clock.now() - self._settings.signed_within

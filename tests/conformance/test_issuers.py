@@ -13,6 +13,7 @@ import pytest
 from rotator.conformance.issuer import Feature, IssuerConformance, IssuerSubject
 from rotator.core.pem import certificate_pem, read_certificates
 from rotator.issuers.acme import AcmeIssuer, AcmeSettings
+from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.command import CommandIssuer, CommandSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
@@ -131,6 +132,20 @@ def _acme_dns01(request: pytest.FixtureRequest) -> IssuerSubject:
     return IssuerSubject(issuer, DOMAIN, unsupported, refused="www.blocked.example", profile=DEFAULT)
 
 
+def _cert_manager(request: pytest.FixtureRequest) -> IssuerSubject:
+    """A ClusterIssuer signs with its CA, whatever the names; cert-manager's own approver approves."""
+    signing: CertManager = request.getfixturevalue("cert_manager")
+    settings = CertManagerSettings.model_validate(
+        {
+            "kubeconfig": str(signing.server.kubeconfig()),
+            "namespace": request.getfixturevalue("kube_namespace"),
+            "issuer": {"name": signing.issuer, "kind": "ClusterIssuer"},
+        }
+    )
+    issuer = CertManagerIssuer("cm", settings, real_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, frozenset({Feature.RESTRICTED}), roots=(signing.root,))
+
+
 SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "local_ca": _local_ca,
     "command": _command,
@@ -138,6 +153,7 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "acme": _acme,
     "kubernetes_csr": _kubernetes_csr,
     "acme-dns01": _acme_dns01,
+    "cert_manager": _cert_manager,
 }
 
 

@@ -118,24 +118,38 @@ look at beside TLS Secrets).
 {{/*
 What the issuers in `config` that ask this cluster for signatures need; nothing where nothing rotates.
 YAML: csr (whether CertificateSigningRequests are made), approve (signers whose requests rotator approves itself),
-configMaps (namespace → names of those with a CA).
+clusterIssuers (cert-manager's, to see whether they are ready), in (namespace → {configmaps: names of those with a CA,
+issuers: cert-manager's, certificaterequests: [any] where some are made}).
 */}}
 {{- define "rotator.signing" -}}
 {{- $csr := false -}}
 {{- $approve := list -}}
-{{- $configMaps := dict -}}
+{{- $clusterIssuers := list -}}
+{{- $in := dict -}}
 {{- $root := . -}}
 {{- if eq (include "rotator.rotates" .) "true" -}}
   {{- range $name, $issuer := .Values.config.issuers -}}
-    {{- $settings := dig "kubernetes_csr" "" $issuer -}}
-    {{- if and (kindIs "map" $settings) (not $settings.kubeconfig) (not $settings.kube_context) -}}
-      {{- $csr = true -}}
-      {{- if $settings.approve -}}{{- $approve = append $approve $settings.signer -}}{{- end -}}
-      {{- with dig "ca" "config_map" "" $settings -}}
-        {{- include "rotator.allow" (dict "write" $configMaps "namespace" (default $root.Release.Namespace .namespace) "plural" "configmaps" "name" .name) -}}
+    {{- range $kind := list "kubernetes_csr" "cert_manager" -}}
+      {{- $settings := dig $kind "" $issuer -}}
+      {{- if and (kindIs "map" $settings) (not $settings.kubeconfig) (not $settings.kube_context) -}}
+        {{- with dig "ca" "config_map" "" $settings -}}
+          {{- include "rotator.allow" (dict "write" $in "namespace" (default $root.Release.Namespace .namespace) "plural" "configmaps" "name" .name) -}}
+        {{- end -}}
+        {{- if eq $kind "kubernetes_csr" -}}
+          {{- $csr = true -}}
+          {{- if $settings.approve -}}{{- $approve = append $approve $settings.signer -}}{{- end -}}
+        {{- else -}}
+          {{- $namespace := default $root.Release.Namespace $settings.namespace -}}
+          {{- include "rotator.allow" (dict "write" $in "namespace" $namespace "plural" "certificaterequests" "name" "any") -}}
+          {{- if eq (default "Issuer" $settings.issuer.kind) "Issuer" -}}
+            {{- include "rotator.allow" (dict "write" $in "namespace" $namespace "plural" "issuers" "name" $settings.issuer.name) -}}
+          {{- else if eq $settings.issuer.kind "ClusterIssuer" -}}
+            {{- $clusterIssuers = append $clusterIssuers $settings.issuer.name -}}
+          {{- end -}}
+        {{- end -}}
       {{- end -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- dict "csr" $csr "approve" ($approve | uniq | sortAlpha) "configMaps" $configMaps | toYaml -}}
+{{- dict "csr" $csr "approve" ($approve | uniq | sortAlpha) "clusterIssuers" ($clusterIssuers | uniq | sortAlpha) "in" $in | toYaml -}}
 {{- end -}}

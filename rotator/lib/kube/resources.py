@@ -45,3 +45,7 @@ CERTIFICATE_SIGNING_REQUESTS = Resource("certificatesigningrequests", "certifica
 SIGNERS = Resource("signers", "certificates.k8s.io")
 """Nothing can be read of it: it stands in RBAC rules only, and its names are those of signers."""
 ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io")
+CM_CERTIFICATES = Resource("certificates", "cert-manager.io")
+CM_REQUESTS = Resource("certificaterequests", "cert-manager.io")
+CM_ISSUERS = Resource("issuers", "cert-manager.io")
+CM_CLUSTER_ISSUERS = Resource("clusterissuers", "cert-manager.io")

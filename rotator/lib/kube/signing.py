@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, field
 
-from rotator.lib.kube.issuing import ISSUER, OURS, said, slug
+from rotator.lib.kube.asking import AskingMetadata
+from rotator.lib.kube.issuing import said
 
 APPROVED, DENIED, FAILED = "Approved", "Denied", "Failed"
 SHORTEST = timedelta(seconds=600)
@@ -29,12 +30,6 @@ class CsrCondition(Struct, rename="camel"):
     last_transition_time: datetime | None = None
 
 
-class CsrMetadata(Struct, rename="camel"):
-    name: str = ""
-    uid: str = ""
-    creation_timestamp: datetime | None = None
-
-
 class CsrSpec(Struct, rename="camel"):
     request: bytes = b""
     signer_name: str = ""
@@ -46,7 +41,7 @@ class CsrStatus(Struct):
 
 
 class Csr(Struct):
-    metadata: CsrMetadata = field(default_factory=CsrMetadata)
+    metadata: AskingMetadata = field(default_factory=AskingMetadata)
     spec: CsrSpec = field(default_factory=CsrSpec)
     status: CsrStatus = field(default_factory=CsrStatus)
 
@@ -54,6 +49,10 @@ class Csr(Struct):
         """The condition of this type, where it holds."""
         held = (one for one in self.status.conditions or () if one.type == kind and one.status == "True")
         return next(held, None)
+
+    def asks_for(self, csr: bytes) -> bool:
+        """Whether it holds this very request."""
+        return self.spec.request == csr
 
     @property
     def certificate(self) -> bytes:
@@ -93,7 +92,7 @@ def signer_name(value: str) -> str:
 
 
 def csr_object(
-    name: str, issuer: str, csr: bytes, signer: str, usages: Sequence[str], lifetime: timedelta | None
+    name: str, labels: Mapping[str, str], csr: bytes, signer: str, usages: Sequence[str], lifetime: timedelta | None
 ) -> dict[str, Any]:
     """The object to create; `expirationSeconds` is a wish, which the signer may cut."""
     spec: dict[str, Any] = {
@@ -106,6 +105,6 @@ def csr_object(
     return {
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
-        "metadata": {"name": name, "labels": {OURS: "rotator", ISSUER: slug(issuer)}},
+        "metadata": {"name": name, "labels": dict(labels)},
         "spec": spec,
     }

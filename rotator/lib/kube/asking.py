@@ -1,0 +1,159 @@
+"""An object of the cluster that asks for a signature, from its making to its end: found again after a crash, followed,
+and cleared away.
+
+The object's name follows from what it asks for and is kept before the object is made. With its uid in the checkpoint,
+one that was deleted, or made anew under the same name, is not taken for the one that was waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from rotator.errors import IssueError
+from rotator.lib.clock import Clock
+from rotator.lib.kube.cluster import Cluster
+from rotator.lib.kube.errors import Call, KubeError
+from rotator.lib.kube.issuing import ISSUER, OURS, Token, read_token, slug
+from rotator.lib.kube.resources import Resource
+
+_KEPT = timedelta(minutes=10)
+"""How long a finished object stays: whoever was cut off between its end and our own store reads it again."""
+
+_FORGOTTEN = timedelta(days=7)
+"""How long one that nobody has answered stays; Kubernetes itself keeps its own kind for a day."""
+
+
+class AskingMetadata(Struct, rename="camel"):
+    """What of an object's metadata is read."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+
+
+class AskingObject(Protocol):
+    """What the objects of every such API have in common."""
+
+    @property
+    def metadata(self) -> AskingMetadata: ...
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        ...
+
+    def asks_for(self, csr: bytes) -> bool:
+        """Whether it holds this very request."""
+        ...
+
+
+T = TypeVar("T", bound=AskingObject)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking(Generic[T]):
+    """The objects of one issuer.
+
+    Attributes:
+        issuer: its name, which errors begin with and objects are labelled with.
+        word: what one is called in sentences.
+        command: what kubectl calls it.
+    """
+
+    cluster: Cluster
+    clock: Clock
+    issuer: str
+    resource: Resource
+    namespace: str
+    kind: type[T]
+    word: str
+    command: str
+
+    def call(self, verb: str, name: str = "", subresource: str = "") -> Call:
+        return Call(verb, self.resource, self.namespace, name, subresource)
+
+    def found(
+        self,
+        name: str,
+        csr: bytes,
+        wanted: Mapping[str, Any],
+        *,
+        resume: str | None,
+        checkpoint: Callable[[str], None],
+    ) -> T:
+        """The object of this name: the one that the token speaks of, or a new one, made as `wanted` says.
+
+        Raises:
+            IssueError: the one that the token speaks of is gone, or somebody else's has its name.
+            KubeError: refused, or the outcome is not known; the token leads back to it.
+        """
+        token = read_token(resume, name)
+        standing = self._standing(name, csr)
+        if token is None:
+            # A finished one of the same name answered an earlier try, which is over.
+            if standing is not None and standing.is_finished:
+                self._delete(standing)
+                standing = None
+            self._clear()
+            token = Token(name)
+            checkpoint(token.written())
+        if token.uid and (standing is None or standing.metadata.uid != token.uid):
+            raise IssueError(
+                f"{self.issuer}: the {self.word} {name} is gone: it was deleted, as those are that nobody answers for "
+                "a while; the next try makes a new one"
+            )
+        if standing is None:
+            standing = self.cluster.made(self.call("create"), wanted, self.kind)
+        if not token.uid:
+            checkpoint(Token(name, standing.metadata.uid).written())
+        return standing
+
+    def again(self, found: T) -> T:
+        """The object as it is now.
+
+        Raises:
+            IssueError: it is gone.
+            KubeError: it could not be read.
+        """
+        name = found.metadata.name
+        now = self.cluster.get(self.call("get", name), self.kind)
+        if now is None or now.metadata.uid != found.metadata.uid:
+            raise IssueError(f"{self.issuer}: the {self.word} {name} was deleted while it was waited for")
+        return now
+
+    def labels(self) -> dict[str, str]:
+        """What says on an object whose it is."""
+        return {OURS: "rotator", ISSUER: slug(self.issuer)}
+
+    def _standing(self, name: str, csr: bytes) -> T | None:
+        found = self.cluster.get(self.call("get", name), self.kind)
+        if found is not None and not found.asks_for(csr):
+            where = f" -n {self.namespace}" if self.namespace else ""
+            raise IssueError(
+                f"{self.issuer}: a {self.word} {name} is there that is not ours; find out who made it, then: "
+                f"kubectl delete {self.command}{where} {name}",
+                permanent=True,
+            )
+        return found
+
+    def _clear(self) -> None:
+        """Delete what earlier orders left behind; what may not be deleted is left to others."""
+        selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in self.labels().items())}
+        now = self.clock.now()
+        try:
+            for page in self.cluster.pages(self.call("list"), self.kind, params=selector):
+                for each in page:
+                    made = each.metadata.creation_timestamp or now
+                    if now - made > (_KEPT if each.is_finished else _FORGOTTEN):
+                        self._delete(each)
+        except KubeError as error:
+            self.cluster.transport.say_once(f"finished objects of kind {self.word} are left where they are", str(error))
+
+    def _delete(self, found: T) -> None:
+        self.cluster.delete(self.call("delete", found.metadata.name), found.metadata.uid)
