@@ -21,6 +21,7 @@ from rotator.core.summary import summary_of
 from rotator.inventory import look_again, take_stock
 from rotator.log import logger
 from rotator.notify import notify
+from rotator.preflight import read_kept
 from rotator.rotate import finish_roll_back, rotate
 from rotator.wiring import Wiring, build
 from rotator.world import World
@@ -136,7 +137,16 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
     for outcome in ended:
         wiring.metrics.outcome(outcome)
     previous = {key: state.notice for key, state in store.notices().items()}
-    open_now = notices(look.inventory, look.plan, since or ended, previous, wiring.notice_settings)
+    foretold = read_kept(store) if wiring.preflight else {}
+    wiring.metrics.foretold(foretold)
+    open_now = notices(
+        look.inventory,
+        look.plan,
+        since or ended,
+        previous,
+        wiring.notice_settings,
+        preflight=foretold if foretold or not wiring.preflight else None,
+    )
     if look.inventory.first and ended:
         # A first look sends one digest; what a rotation that it began has done is told all the same.
         begun = _about(look, {outcome.decision.spec.name for outcome in ended})

@@ -23,6 +23,7 @@ from rotator.core.plan import next_wake, wake_after
 from rotator.errors import RotatorError
 from rotator.log import logger
 from rotator.notify import deliver_again
+from rotator.preflight import Asking, take_round
 from rotator.web.server import served
 from rotator.web.view import View
 
@@ -30,6 +31,8 @@ log = logger(__name__)
 
 _REQUESTS_EVERY = timedelta(seconds=1)
 _DELIVER_AGAIN_EVERY = timedelta(minutes=1)
+_PREFLIGHT_EVERY = timedelta(seconds=15)
+"""How often it is looked up whose turn it is; hardly ever is it anybody's."""
 _ASKED_TOO_LONG_AGO = timedelta(minutes=15)
 _TOO_LATE = f"{NOT_DONE}it was asked too long ago, while no daemon took requests; ask again if it is still wanted"
 _AFTER_A_FAULT = timedelta(minutes=1)
@@ -55,7 +58,8 @@ class Daemon:
         self.last_error = ""
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(3)},
+            # Preflights wait for issuers, and have a thread of their own, so that looks have theirs.
+            executors={"default": ThreadPoolExecutor(3), "preflight": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(_report_fault, EVENT_JOB_ERROR)
@@ -82,6 +86,9 @@ class Daemon:
             self._requests, "interval", seconds=_REQUESTS_EVERY.total_seconds(), id="requests", replace_existing=True
         )
         self._scheduler.add_job(self._deliver_again, "interval", seconds=_DELIVER_AGAIN_EVERY.total_seconds())
+        if self._wiring.preflight:
+            every = _PREFLIGHT_EVERY.total_seconds()
+            self._scheduler.add_job(self._preflight, "interval", seconds=every, executor="preflight")
 
     def finish(self) -> None:
         """Start nothing new, finish what is in flight, and tell how it ended."""
@@ -187,6 +194,16 @@ class Daemon:
             outcomes = self._wiring.executor.collect() if self.last else ()
             if self.last and outcomes:
                 self.last = after(self._wiring, self.last, outcomes)
+
+    def _preflight(self) -> None:
+        """Ask beforehand about the certificates whose turn it is, and tell what came of it; no look waits for it."""
+        last = self.last
+        asking = Asking(stopping=self._stop.is_set)
+        if last is None or not take_round(last.inventory.facts, self._wiring.world, asking):
+            return
+        with self._looking:
+            if self.last is not None and not self._stop.is_set():
+                self.last = after(self._wiring, self.last, self._wiring.executor.collect())
 
     def _deliver_again(self) -> None:
         """What an alerter could not take is tried again between two looks: a page must not wait for an hour."""

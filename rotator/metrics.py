@@ -24,6 +24,9 @@ that is gone leaves none behind.
 | rotator_rotations_total | result | rotations ended |
 | rotator_rotation_seconds (sum, count) | | how long they took |
 | rotator_orders_total | issuer, result | orders placed: issued, failed, pending |
+| rotator_preflight_failed | certificate, issuer | 1: its next renewal would fail; no issuer: at its key or places |
+| rotator_preflight_last_timestamp_seconds | certificate | when it was last asked beforehand |
+| rotator_preflight_last_success_timestamp_seconds | certificate | when nothing was found that would stop it |
 | rotator_notices | kind, severity | open notices |
 | rotator_alert_deliveries_total | alerter | messages that arrived |
 | rotator_alert_delivery_failures_total | alerter | messages that did not |
@@ -46,6 +49,7 @@ from prometheus_client.registry import Collector
 from rotator import __version__
 from rotator.core.lead import PolicySettings, emergency_at, renew_at
 from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
+from rotator.core.readiness import Kept
 from rotator.core.rules.catalogue import RULES
 
 Labels = tuple[str, ...]
@@ -67,6 +71,7 @@ class Metrics(Collector):
         self._look: tuple[Metric, ...] = ()
         self._last_complete: datetime | None = None
         self._findings: Counter[Labels] = Counter()
+        self._foretold: Mapping[str, Kept] = {}
         self._notices: Counter[Labels] = Counter()
         self._rotations: Counter[Labels] = Counter({(result.value,): 0 for result in Result})
         self._seconds = (0, 0.0)
@@ -92,6 +97,11 @@ class Metrics(Collector):
         counts = Counter((one.rule, RULES[one.rule].name, one.severity.value) for one in findings)
         with self._lock:
             self._findings = Counter(counts)
+
+    def foretold(self, kept: Mapping[str, Kept]) -> None:
+        """Replace what preflights found."""
+        with self._lock:
+            self._foretold = dict(kept)
 
     def outcome(self, outcome: Outcome) -> None:
         """Count a rotation that has ended."""
@@ -134,6 +144,7 @@ class Metrics(Collector):
             name = "rotator_scan_last_success_timestamp_seconds"
             yield _gauge(name, "When the last complete look began", (), {(): self._last_complete.timestamp()})
         yield _gauge("rotator_findings", "What the audit finds", ("rule", "name", "severity"), self._findings)
+        yield from _of_preflights(self._foretold)
         yield _gauge("rotator_notices", "Open notices", ("kind", "severity"), self._notices)
         yield _counter("rotator_rotations", "Rotations ended", ("result",), self._rotations)
         yield SummaryMetricFamily("rotator_rotation_seconds", "How long they took", *self._seconds)
@@ -233,6 +244,20 @@ def _unmanaged(inventory: Inventory) -> Metric:
             ends[labels] = min(at, ends.get(labels, at))  # the same place from two sources: the worse one
     name = "rotator_unmanaged_not_after_timestamp_seconds"
     return _gauge(name, "End of what is in nobody's care", ("place", "endpoint"), ends)
+
+
+def _of_preflights(kept: Mapping[str, Kept]) -> Iterator[Metric]:
+    failed: dict[Labels, float] = {}
+    asked: dict[Labels, float] = {}
+    well: dict[Labels, float] = {}
+    for name, one in kept.items():
+        failed |= {(name, answer.issuer): float(answer.fails) for answer in one.readiness.answers}
+        asked[name,] = one.asked.timestamp()
+        if one.succeeded is not None:
+            well[name,] = one.succeeded.timestamp()
+    yield _gauge("rotator_preflight_failed", "The next renewal would fail", ("certificate", "issuer"), failed)
+    yield _gauge("rotator_preflight_last_timestamp_seconds", "When it was last asked", ("certificate",), asked)
+    yield _gauge("rotator_preflight_last_success_timestamp_seconds", "When all was well", ("certificate",), well)
 
 
 def _who(decision: Decision) -> Labels:

@@ -57,6 +57,7 @@ class Wiring:
     Attributes:
         ping: tells the outside watcher that a complete look has ended (`alerts.heartbeat`).
         audit: what the rules of the audit say of a look.
+        preflight: whether it is asked beforehand, day by day, if the next renewals would work.
     """
 
     world: World
@@ -66,6 +67,7 @@ class Wiring:
     notice_settings: NoticeSettings
     ping: Callable[[], bool]
     audit: Callable[[Inventory, Plan], tuple[Finding, ...]]
+    preflight: bool = True
 
 
 @contextmanager
@@ -94,6 +96,7 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
                 notice_settings=NoticeSettings(),
                 ping=(lambda: heartbeat(url)) if url else (lambda: True),
                 audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
+                preflight=config.file.preflight,
             )
         finally:
             executor.close()

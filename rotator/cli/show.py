@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.model import CertificateSpec
+    from rotator.core.readiness import Kept
     from rotator.ports import Store
     from rotator.report.card import Card
 
@@ -62,7 +63,15 @@ def card_of(spec: CertificateSpec, store: Store, now: datetime) -> Card:
             for kept in store.notices().values()
             if spec.name in kept.notice.subjects and not kept.notice.resolved
         ),
+        preflight=_preflight(spec.name, store),
     )
+
+
+def _preflight(name: str, store: Store) -> Kept | None:
+    """What its preflights found; nothing where the state's key is not at hand, since that is all that seals it."""
+    from rotator.preflight.kept import read_kept
+
+    return None if store.key_problem else read_kept(store).get(name)
 
 
 def _seen(name: str, store: Store) -> dict[str, tuple[str, ...]]:

@@ -46,6 +46,7 @@ def status(
 def status_of(store: Store, config: Config, now: datetime) -> Status:
     """Gather what the last look left in the state."""
     from rotator.core.summary import read_summary
+    from rotator.preflight.kept import read_kept
     from rotator.report.status import Status
 
     plan, look = store.plan(), store.look()
@@ -62,4 +63,5 @@ def status_of(store: Store, config: Config, now: datetime) -> Status:
         waiting=tuple(
             f"{request.verb} {' '.join(request.arguments.values())}, by {request.by}" for request in store.requests()
         ),
+        preflight={} if store.key_problem else read_kept(store),
     )

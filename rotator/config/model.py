@@ -300,6 +300,9 @@ class File(Section):
     revocation: RevocationWatch = Field(
         default=RevocationWatch(), description="Watch whether CAs revoke what is in our care."
     )
+    preflight: bool = Field(
+        default=True, description="Ask issuers and places day by day whether the next renewal would work."
+    )
     scan: Scan = Field(default=Scan(), description="How the audit judges.")
     web: Web = Field(default=Web(), description="Health, metrics and status page.")
     log: Log = Field(default=Log(), description="What is logged.")

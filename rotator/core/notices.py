@@ -16,9 +16,11 @@ from datetime import datetime
 from itertools import chain
 
 from rotator.core.cases import Case, case_of, replaced_by_hand
+from rotator.core.foretold import of_preflight
 from rotator.core.model import Facts, Inventory, Notice, NoticeKind, Observation, Outcome, Plan, ProblemKind
 from rotator.core.noticetext import clause, counted, listed
-from rotator.core.places import digest, of_adoption, of_peers, of_preflight, of_retired, of_sources, of_unmanaged
+from rotator.core.places import digest, of_adoption, of_peers, of_retired, of_sources, of_unmanaged
+from rotator.core.readiness import Kept
 from rotator.core.reasons import Reason
 from rotator.core.standing import NoticeSettings, Standing
 
@@ -43,14 +45,14 @@ def notices(
     previous: Mapping[str, Notice],
     settings: NoticeSettings,
     *,
-    preflight: Mapping[str, Sequence[str]] | None = None,
+    preflight: Mapping[str, Kept] | None = None,
 ) -> tuple[Notice, ...]:
     """All notices that are open now, the gravest first.
 
     Args:
         outcomes: every outcome since the look, in any order; more of them do no harm.
         previous: the notices that were open before, by key.
-        preflight: by certificate, why its next order would fail (empty: it would not); None when nobody has asked.
+        preflight: by certificate, what is remembered of its preflights; None when nobody was ever asked.
     """
     if inventory.first:
         return (digest(inventory, plan),)
@@ -62,7 +64,7 @@ def notices(
         of_peers(inventory, previous),
         of_adoption(inventory),
         of_retired(inventory),
-        of_preflight(preflight or {}, {one.name: one.decision.spec.owner for one in standings}, inventory.at),
+        of_preflight(preflight or {}, standings),
     )
     found = {notice.key: notice for notice in _grouped(cases, previous)}
     unclear = _unclear(inventory, standings, preflight is not None)

@@ -196,26 +196,6 @@ def of_retired(inventory: Inventory) -> Iterator[Case]:
         )
 
 
-def of_preflight(failed: Mapping[str, Sequence[str]], owners: Mapping[str, str], now: datetime) -> Iterator[Case]:
-    """Certificates whose next renewal would fail, and why, by their names."""
-    for name, problems in failed.items():
-        if not problems:
-            continue
-        first = clause(problems[0])
-        yield Case(
-            kind=NoticeKind.PREFLIGHT_FAILED,
-            severity=Severity.WARNING,
-            subject=name,
-            owner=owners.get(name, ""),
-            since=now,
-            headline=f"could not be renewed if it had to be: {first}",
-            detail=f"{listed(clause(problem, 500) for problem in problems)}\nTo do: mend it before the renewal is due.",
-            command=run("show", name),
-            cause=f"preflight {first.lower().replace(name.lower(), '…')}",
-            shared=f"could not be renewed if they had to be: {first}",
-        )
-
-
 def digest(inventory: Inventory, plan: Plan) -> Notice:
     """The one message of a first look: counts, and what is most urgent."""
     waiting = [decision for decision in plan.decisions if decision.action is not Action.KEEP]

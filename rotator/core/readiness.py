@@ -112,6 +112,7 @@ class Kept:
         failing_since: the first failure in an unbroken row; None where the last one found nothing.
         failures: how many in that row.
         succeeded: the last time that nothing was found.
+        complete: everything could be asked.
     """
 
     readiness: Readiness
@@ -119,6 +120,7 @@ class Kept:
     failing_since: datetime | None = None
     failures: int = 0
     succeeded: datetime | None = None
+    complete: bool = True
 
 
 def kept_after(before: Kept | None, new: Readiness) -> Kept:
@@ -126,7 +128,7 @@ def kept_after(before: Kept | None, new: Readiness) -> Kept:
     whole = new if before is None else _filled(new, before.readiness)
     if not any(whole.failed):
         succeeded = new.at if not new.unknown else before.succeeded if before else None
-        return Kept(whole, new.at, succeeded=succeeded)
+        return Kept(whole, new.at, succeeded=succeeded, complete=not new.unknown)
     again = before is not None and before.failing_since is not None
     return Kept(
         whole,
@@ -134,6 +136,7 @@ def kept_after(before: Kept | None, new: Readiness) -> Kept:
         failing_since=before.failing_since if before is not None and again else new.at,
         failures=(before.failures if before is not None and again else 0) + 1,
         succeeded=before.succeeded if before else None,
+        complete=not new.unknown,
     )
 
 

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rotator.core.lead import span
 from rotator.core.model import Certificate, CertificateSpec, Decision, History, Notice, Outcome
 from rotator.core.pem import moment
+from rotator.core.readiness import Kept as Known
 from rotator.core.reasons import Reason
 from rotator.report.table import grid, headed, outcomes
 from rotator.report.words import day, key_of, left
@@ -35,6 +37,7 @@ class Card:
         decision: of the last look; None when it was not looked at yet.
         places: its targets, as the last look named them.
         outcomes: newest first.
+        preflight: what is remembered of its preflights; None where nobody was asked yet.
     """
 
     now: datetime
@@ -46,6 +49,7 @@ class Card:
     bundles: tuple[Kept, ...]
     outcomes: tuple[Outcome, ...]
     notices: tuple[Notice, ...]
+    preflight: Known | None = None
 
 
 def table(one: Card) -> RenderableType:
@@ -67,7 +71,7 @@ def table(one: Card) -> RenderableType:
 
 def _facts(one: Card) -> RenderableType:
     rows = grid("", "")
-    for name, value in (*_spec(one).items(), *_decision(one), *_holds(one)):
+    for name, value in (*_spec(one).items(), *_decision(one), *_preflight(one), *_holds(one)):
         if value:
             rows.add_row(Text(name, "bold"), Text(value) if isinstance(value, str) else value)
     return rows
@@ -100,6 +104,20 @@ def _decision(one: Card) -> Iterator[tuple[str, str | Text]]:
         yield "at", f"{moment(decision.at)} (in {left(decision.at, one.now)})"
     if decision.command:
         yield "to do", Text(f"$ {decision.command}", "cyan")
+
+
+def _preflight(one: Card) -> Iterator[tuple[str, str]]:
+    known = one.preflight
+    if known is None:
+        return
+    ago = f"asked {span(one.now - known.asked)} ago"
+    said = [f"{f'{issuer}: ' if issuer else ''}{line.check}: {line.text}" for issuer, line in known.readiness.failed]
+    if known.readiness.fails:
+        yield "preflight", "\n".join([f"the next renewal would fail ({ago})", *said])
+    elif said:
+        yield "preflight", "\n".join([f"the next renewal would need another issuer ({ago})", *said])
+    else:
+        yield "preflight", f"the next renewal would work ({ago})"
 
 
 def _holds(one: Card) -> Iterator[tuple[str, str]]:

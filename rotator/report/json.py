@@ -18,7 +18,7 @@ from rotator.core.model import (
     Plan,
     SourceProblem,
 )
-from rotator.core.readiness import Readiness
+from rotator.core.readiness import Kept, Readiness
 from rotator.report.audit_json import audit, finding, line, summary, unseen
 from rotator.report.card import Card
 from rotator.report.objects import Json, Object, certificate, leaf, text
@@ -163,7 +163,8 @@ def history(many: Sequence[Outcome], asked: Sequence[Asked]) -> Object:
 def status(one: Status) -> Object:
     """`at`, `looked_at` (null before the first look), `stale`, `summary` (as in a plan), `certificates` (decisions;
     what was finished since the last look is kept),
-    `notices`, `pauses`, `outcomes` (of the last day), `waiting` (asked for, not carried out), `unseen`."""
+    `notices`, `pauses`, `outcomes` (of the last day), `waiting` (asked for, not carried out), `unseen`, `preflight`
+    (see `foretold`)."""
     decisions = one.decisions
     return {
         "at": iso(one.now),
@@ -176,6 +177,7 @@ def status(one: Status) -> Object:
         "outcomes": [outcome(item) for item in one.outcomes],
         "waiting": list(one.waiting),
         "unseen": [{"where": where, "message": message} for where, message in one.problems],
+        "preflight": [foretold(kept) for kept in one.preflight.values()],
     }
 
 
@@ -202,7 +204,7 @@ def pause(match: str, one: Pause) -> Object:
 def card(one: Card) -> Object:
     """The keys of a spec, and `decision`, `places`, `served_at`, `bundles` (`certificate`, `status`, `issuer`, `at`,
     `key_kept`), `outcomes`, `quarantines` (`place`, `fingerprint`, `since`, `until`, `by_hand`), `pause`,
-    `held_by_hand`, `notices`."""
+    `held_by_hand`, `notices`, `preflight` (null before the first: see `foretold`)."""
     history = one.history
     return {
         **spec(one.spec),
@@ -233,6 +235,7 @@ def card(one: Card) -> Object:
         "pause": pause(one.spec.name, history.pause) if history.pause else None,
         "held_by_hand": history.held_by_hand or None,
         "notices": [notice(item) for item in one.notices],
+        "preflight": foretold(one.preflight) if one.preflight else None,
     }
 
 
@@ -272,7 +275,7 @@ def readiness(one: Readiness) -> Object:
     return {
         "certificate": one.certificate,
         "asked_at": iso(one.at),
-        "due": iso(one.due) if one.due else None,
+        "due": iso(one.due),
         "fails": one.fails,
         "unknown": one.unknown,
         "spoiled": list(one.spoiled),
@@ -291,4 +294,14 @@ def readiness(one: Readiness) -> Object:
             }
             for answer in one.answers
         ],
+    }
+
+
+def foretold(one: Kept) -> Object:
+    """The keys of a `readiness`, and `failing_since`, `failures` (in a row), `succeeded_at`."""
+    return {
+        **readiness(one.readiness),
+        "failing_since": iso(one.failing_since),
+        "failures": one.failures,
+        "succeeded_at": iso(one.succeeded),
     }

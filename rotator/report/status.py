@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from rotator.core.lead import span
 from rotator.core.model import Decision, Notice, Outcome, Pause, Plan
+from rotator.core.readiness import Kept
 from rotator.core.summary import state_of
 from rotator.report.since import since_look
 from rotator.report.table import RESULT_STYLE, SEVERITY_STYLE, grid, headed, unseen
@@ -34,6 +35,7 @@ class Status:
         notices: open ones, worst first.
         outcomes: of the last day, newest first.
         waiting: requests that nobody has carried out yet, in words.
+        preflight: what is remembered of the preflights, by certificate.
     """
 
     now: datetime
@@ -44,6 +46,7 @@ class Status:
     pauses: Mapping[str, Pause]
     outcomes: tuple[Outcome, ...]
     waiting: tuple[str, ...]
+    preflight: Mapping[str, Kept] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -65,6 +68,7 @@ def table(one: Status, *, everything: bool = False) -> RenderableType:
     parts: list[RenderableType] = [_looked(one, one.plan)]
     parts += _certificates(one.decisions, one.now, everything=everything)
     parts += _notices(one)
+    parts += _preflights(one)
     parts += _pauses(one)
     if one.waiting:
         parts.append(headed("Asked for, not carried out yet", Text("\n".join(one.waiting))))
@@ -113,6 +117,22 @@ def _notices(one: Status) -> Iterator[RenderableType]:
             style = SEVERITY_STYLE[notice.severity]
             rows.add_row(Text(notice.severity.value, style), f"for {span(one.now - notice.since)}", said)
         yield headed("Open notices", rows)
+
+
+def _preflights(one: Status) -> Iterator[RenderableType]:
+    if one.preflight:
+        failing = sorted(name for name, kept in one.preflight.items() if kept.readiness.fails)
+        last = max(kept.asked for kept in one.preflight.values())
+        said = Text(
+            f"Preflight, last {span(one.now - last)} ago: {count(len(one.preflight), 'certificate')} asked about"
+        )
+        if failing:
+            more = f" and {len(failing) - _NAMED} more" if len(failing) > _NAMED else ""
+            said.append(f"; could not be renewed: {', '.join(failing[:_NAMED])}{more}", "red")
+        yield Group("", said.append("."))
+
+
+_NAMED = 5
 
 
 def _pauses(one: Status) -> Iterator[RenderableType]:

@@ -11,6 +11,7 @@ from rotator.core.model import Outcome
 from rotator.core.summary import read_summary
 from rotator.metrics import Metrics
 from rotator.ports import Store
+from rotator.preflight.kept import read_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class View:
             "at": look.at.isoformat() if look else None,
             "error": self.error(),
             "look": look.fields if look else None,
+            "preflight": self._preflight(),
             "notices": [
                 {
                     "key": notice.key,
@@ -52,6 +54,17 @@ class View:
                 }
                 for notice in sorted(notices, key=lambda notice: (-notice.severity.rank, notice.since))
             ],
+        }
+
+    def _preflight(self) -> dict[str, Any] | None:
+        """When it was last asked beforehand, about how many, and whose renewal would fail; None before that."""
+        kept = {} if self.store.key_problem else read_kept(self.store)
+        if not kept:
+            return None
+        return {
+            "at": max(one.asked for one in kept.values()).isoformat(),
+            "certificates": len(kept),
+            "failing": sorted(name for name, one in kept.items() if one.readiness.fails),
         }
 
     def outcomes(self, certificate: str | None, limit: int) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rotator.core.model import (
     Action,
     AdoptionProblem,
+    Attempt,
     Chain,
     Decision,
     Endpoint,
@@ -33,6 +34,7 @@ from rotator.core.model import (
     Verification,
 )
 from rotator.core.notices import KEY_MAX, NoticeSettings, notices
+from rotator.core.readiness import Answer, Kept, Line, Readiness, Verdict
 from rotator.core.reasons import Reason
 from tests.builders import (
     DAY,
@@ -70,7 +72,7 @@ def told(
     *pairs: tuple[Decision, Facts],
     outcomes: Sequence[Outcome] = (),
     previous: Sequence[Notice] = (),
-    preflight: Mapping[str, Sequence[str]] | None = None,
+    preflight: Mapping[str, Kept] | None = None,
     **more: object,
 ) -> tuple[Notice, ...]:
     """The open notices of one look."""
@@ -441,13 +443,77 @@ def test_what_was_not_adopted_or_has_disappeared_is_an_info() -> None:
     assert sorted([len(first.subjects), len(second.subjects)]) == [2, 5]
 
 
+def foretold(
+    *problems: str, failures: int = 2, check: str = "dns-01", issuer: str = "letsencrypt", other: str = ""
+) -> Kept:
+    """What is remembered of a certificate's preflights; `other` is an issuer that still can."""
+    lines = tuple(Line(check, Verdict.FAILS, problem, "mend it") for problem in problems)
+    own, others = Answer("", (Line("key", Verdict.WELL),)), (Answer(other, (Line("account", Verdict.WELL),)),)
+    answers = (own, Answer(issuer, lines), *(others if other else ()))
+    since = NOW - failures * HOUR if problems else None
+    return Kept(Readiness("shop", NOW, answers), NOW, since, failures if problems else 0)
+
+
 def test_a_failed_preflight_is_told_until_one_succeeds() -> None:
     """A next order that would fail is a warning; it stays where nobody asked again, and ends when it would succeed."""
     case = certificate(60 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
-    first = only(told(case, preflight={"shop": ["CAA forbids letsencrypt"]}))
-    assert (first.kind, first.severity, first.command) == (NoticeKind.PREFLIGHT_FAILED, W, "rotator show shop")
+    first = only(told(case, preflight={"shop": foretold("the token was refused")}))
+    assert (first.kind, first.severity, first.command) == (NoticeKind.PREFLIGHT_FAILED, W, "rotator preflight shop")
+    assert "letsencrypt: dns-01: the token was refused To do: mend it." in first.detail
     assert told(case, previous=[first]) == (first,)
-    assert told(case, previous=[first], preflight={"shop": []}) == ()
+    assert told(case, previous=[first], preflight={"shop": foretold()}) == ()
+
+
+@pytest.mark.parametrize(
+    ("remains", "failures", "severity"),
+    [
+        (60 * DAY, 1, None),
+        (60 * DAY, 2, W),
+        (31 * DAY, 1, None),
+        (29 * DAY, 1, W),
+        (14 * DAY, 1, E),
+        (1 * DAY, 5, E),
+    ],
+)
+def test_how_grave_a_failed_preflight_is(remains: timedelta, failures: int, severity: Severity | None) -> None:
+    """Nothing at the first failure while there is time, an error from half of the lead on, and never a page."""
+    case = certificate(remains, action=Action.KEEP, reason=Reason.HEALTHY)
+    found = told(case, preflight={"shop": foretold("refused", failures=failures)})
+    about = [notice for notice in found if notice.kind is NoticeKind.PREFLIGHT_FAILED]
+    assert [notice.severity for notice in about] == ([severity] if severity else [])
+
+
+def test_one_dead_token_is_one_notice() -> None:
+    """Forty-eight certificates that suffer from the same thing, each in words of its own."""
+    cases = [
+        certificate(
+            60 * DAY, name=f"s{n}", action=Action.KEEP, reason=Reason.HEALTHY, current=chain(f"s{n}.example.com")
+        )
+        for n in range(48)
+    ]
+    kept = {
+        f"s{n}": foretold(f"no record can be written for s{n}.example.com: the token was refused") for n in range(48)
+    }
+    notice = only(told(*cases, preflight=kept))
+    assert len(notice.subjects) == 48
+    assert "48 certificates could not be renewed if they had to be" in notice.title
+    assert told(*cases, previous=[notice], preflight={name: foretold() for name in kept}) == ()
+
+
+def test_an_issuer_that_is_lost_is_no_more_than_a_warning() -> None:
+    """Another one of its list still can, however near the end is."""
+    case = certificate(2 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
+    kept = {"shop": foretold("the account is gone", other="google")}
+    (notice,) = [one for one in told(case, preflight=kept) if one.kind is NoticeKind.PREFLIGHT_FAILED]
+    assert notice.severity is W
+    assert "letsencrypt could not renew it, another issuer can" in notice.title
+
+
+def test_a_renewal_that_worked_disproves_a_preflight() -> None:
+    """What was found before it says nothing any more."""
+    done = Attempt(NOW + HOUR, Action.RENEW, Reason.DUE, "", Result.DONE, issued=True)
+    case = certificate(60 * DAY, action=Action.KEEP, reason=Reason.HEALTHY, history=History(attempts=(done,)))
+    assert told(case, preflight={"shop": foretold("refused")}) == ()
 
 
 # ---------------------------------------------------------------- the first look

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 
-from rotator.core.model import Check, PreflightRequest
+from rotator.app import once
+from rotator.core.model import Check, Mode, Notice, NoticeKind, PreflightRequest, Severity
 from rotator.core.readiness import Line, Readiness, Verdict
 from rotator.inventory import take_stock
-from rotator.preflight import Asking, preflight
+from rotator.preflight import Asking, preflight, read_kept, take_round
 from tests.flow.foretelling import ForetellingIssuer
 from tests.flow.site import CA, DAY, Site
 from tests.pki import Authority
@@ -133,3 +135,86 @@ def test_an_issuer_that_left_the_config(site: Site) -> None:
     one = asked(site)["shop"]
     assert one.fails
     assert "the config has no issuer gone" in lines(one, "gone")["issuer"].text
+
+
+# ---------------------------------------------------------------- rounds
+
+
+def round_of(site: Site) -> bool:
+    facts = take_stock(site.wiring.world, site.time.now).facts
+    return take_round(facts, site.wiring.world, Asking())
+
+
+def open_notices(site: Site) -> dict[NoticeKind, Notice]:
+    ticked, _ = site.look()
+    return {notice.kind: notice for notice in ticked.notices}
+
+
+def test_a_dead_token_is_told_weeks_before_and_until_it_is_mended(site: Site) -> None:
+    """Asked again after an hour, then told once for all, with what to do; resolved when the issuer is well again."""
+    issuer = foretelling(site)
+    issuer.says = lambda _request: (REVOKED,)
+    for number in range(3):
+        site.declare(f"c{number}", site.service(f"c{number}"), issuers=("teller",))
+    site.look()
+    assert round_of(site)
+    assert not round_of(site), "it was asked about a moment ago"
+    assert NoticeKind.PREFLIGHT_FAILED not in open_notices(site)
+    site.time.goes_by(timedelta(hours=1))
+    assert round_of(site)
+    notice = open_notices(site)[NoticeKind.PREFLIGHT_FAILED]
+    assert notice.severity is Severity.WARNING
+    assert notice.subjects == ("c0", "c1", "c2")
+    assert REVOKED.remedy in notice.detail
+    issuer.says = lambda _request: (Check("dns-01", detail="a record was written and removed"),)
+    site.time.goes_by(timedelta(hours=1))
+    assert round_of(site)
+    assert NoticeKind.PREFLIGHT_FAILED not in open_notices(site)
+    told = [notice for notice in site.inbox.notices if notice.kind is NoticeKind.PREFLIGHT_FAILED]
+    assert [notice.resolved for notice in told] == [False, True]
+
+
+def test_what_was_found_is_remembered_by_the_state(site: Site) -> None:
+    """A restart asks nobody again before the time, and forgets no failure; metrics say the same."""
+    foretelling(site).says = lambda _request: (REVOKED,)
+    site.declare("shop", site.service("shop"), issuers=("teller",))
+    round_of(site)
+    kept = read_kept(site.store)["shop"]
+    assert kept.readiness.fails
+    assert kept.failures == 1
+    wiring = site.wiring
+    wiring.metrics.foretold(read_kept(site.store))
+    text = wiring.metrics.render().decode()
+    assert 'rotator_preflight_failed{certificate="shop",issuer="teller"} 1.0' in text
+    assert 'rotator_preflight_failed{certificate="shop",issuer=""} 0.0' in text
+    assert "rotator_preflight_last_success_timestamp_seconds{" not in text
+
+
+def test_what_is_only_observed_is_left_alone(site: Site) -> None:
+    """No issuer is called for it by the schedule."""
+    issuer = foretelling(site)
+    site.declare("shop", site.service("shop"), issuers=("teller",), mode=Mode.OBSERVE)
+    assert not round_of(site)
+    assert not issuer.foretold
+    assert not read_kept(site.store)
+
+
+def test_a_round_that_is_cut_off_says_nothing(site: Site) -> None:
+    """The daemon stops: what it has not heard yet is asked by the next one."""
+    site.declare("shop", targets=())
+    facts = take_stock(site.wiring.world, site.time.now).facts
+    assert not take_round(facts, site.wiring.world, Asking(stopping=lambda: True))
+    assert not read_kept(site.store)
+
+
+def test_preflights_that_are_switched_off_leave_no_notice(site: Site) -> None:
+    """Whoever switches them off has heard enough."""
+    foretelling(site).says = lambda _request: (REVOKED,)
+    site.declare("shop", site.service("shop"), issuers=("teller",))
+    site.look()
+    round_of(site)
+    site.time.goes_by(timedelta(hours=1))
+    round_of(site)
+    assert NoticeKind.PREFLIGHT_FAILED in open_notices(site)
+    ticked, _ = once(replace(site.wiring, preflight=False))
+    assert NoticeKind.PREFLIGHT_FAILED not in {notice.kind for notice in ticked.notices}
