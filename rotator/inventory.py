@@ -23,6 +23,7 @@ from rotator.core.model import (
     Inventory,
     Location,
     Observation,
+    PeerClock,
     Problem,
     ProblemKind,
     Sighting,
@@ -32,7 +33,7 @@ from rotator.core.model import (
 from rotator.core.trust import verify_path
 from rotator.errors import RequestError, SourceError, StateError, TargetError
 from rotator.log import logger
-from rotator.ports import Source
+from rotator.ports import HasPeers, Source
 from rotator.revocations import with_revocation
 from rotator.suggestions import suggestion_for
 from rotator.trust import IssuerRoots, trust_of, verifies
@@ -85,7 +86,18 @@ def take_stock(world: World, now: datetime) -> Inventory:
         held=adoption.held,
         retired=tuple(spec.name for spec in adoption.retired),
         first=first,
+        clocks=_clocks(world),
     )
+
+
+def _clocks(world: World) -> tuple[PeerClock, ...]:
+    """What the clocks of issuers say of ours; of whoever else answered where no issuer has."""
+    if world.clocks is None:
+        return ()
+    issuers = set(world.issuers)
+    for issuer in world.issuers.values():
+        issuers |= {f"{peer.host}:{peer.port}" for peer in (issuer.peers if isinstance(issuer, HasPeers) else ())}
+    return world.clocks.readings(issuers)
 
 
 def look_again(spec: CertificateSpec, world: World, now: datetime) -> Facts:

@@ -10,6 +10,7 @@ that is gone leaves none behind.
 | rotator_scan_last_timestamp_seconds | | when the last look began |
 | rotator_scan_last_success_timestamp_seconds | | when the last look began in which every source could be looked at |
 | rotator_source_up | source | 0 where the last look could not look |
+| rotator_clock_skew_seconds | peer | how far our clock is ahead of an issuer's; negative where it is behind |
 | rotator_certificates | action, reason | how many in our care, by what the plan says |
 | rotator_certificate_info | certificate, owner, fingerprint_sha256, issuer, key_type, key_bits, mode | 1 |
 | rotator_certificate_not_before_timestamp_seconds | certificate, owner, place | of what each place holds |
@@ -171,6 +172,8 @@ def _of_look(inventory: Inventory, plan: Plan, policy: PolicySettings | None) ->
     yield from _dates(pairs, policy)
     yield from _served(pairs)
     yield _unmanaged(inventory)
+    ahead: dict[Labels, float] = {(one.peer,): one.ahead.total_seconds() for one in inventory.clocks}
+    yield _gauge("rotator_clock_skew_seconds", "How far our clock is ahead of a peer's", ("peer",), ahead)
 
 
 Pairs = list[tuple[Decision, Facts]]

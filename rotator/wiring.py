@@ -21,6 +21,8 @@ from rotator.core.places import SELF
 from rotator.core.rules.judgement import Judgement
 from rotator.core.trust import covers
 from rotator.executor import LocalExecutor
+from rotator.lib.clockwatch import ClockWatch
+from rotator.lib.http import listening
 from rotator.lib.tls import probe, verified_handshake
 from rotator.lib.trust import file_roots, system_roots
 from rotator.metrics import Metrics
@@ -86,18 +88,20 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
     with _state(config, clock, writer=writer) as store:
         executor = LocalExecutor(config.file.limits.at_once)
         url = config.heartbeat
-        world = world_of(config, store, clock)
+        watch = ClockWatch(clock)
+        world = replace(world_of(config, store, clock), clocks=watch)
         try:
-            yield Wiring(
-                world=world,
-                executor=executor,
-                routes=tuple(_route(entry, clock) for entry in config.alerters),
-                metrics=Metrics(sources=tuple(world.sources), policy=config.policy()),
-                notice_settings=NoticeSettings(),
-                ping=(lambda: heartbeat(url)) if url else (lambda: True),
-                audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
-                preflight=config.file.preflight,
-            )
+            with listening(watch.heard):
+                yield Wiring(
+                    world=world,
+                    executor=executor,
+                    routes=tuple(_route(entry, clock) for entry in config.alerters),
+                    metrics=Metrics(sources=tuple(world.sources), policy=config.policy()),
+                    notice_settings=NoticeSettings(),
+                    ping=(lambda: heartbeat(url)) if url else (lambda: True),
+                    audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
+                    preflight=config.file.preflight,
+                )
         finally:
             executor.close()
 

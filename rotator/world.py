@@ -10,6 +10,7 @@ from rotator.core.adopt import AdoptionRule, AdoptTarget
 from rotator.core.keys import Requested
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Certificate, CertificateSpec, Sighting, TrustSpec
+from rotator.lib.clockwatch import ClockWatch
 from rotator.lib.requestfile import read_request
 from rotator.ports import Clock, Issuer, Prober, Source, Store, TargetFactory
 from rotator.revocations import RevocationWatch
@@ -30,6 +31,7 @@ class World:
         system_roots: the roots of the operating system, read when asked.
         file_roots: the roots in a file, read when asked.
         read_request: a request that was made elsewhere, read from its file when asked; raises `RequestError`.
+        clocks: what the servers that rotator talks to say of our clock; None listens to nobody.
         revocations: asks CAs whether they have revoked what is in our care; None asks nobody.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
     """
@@ -49,5 +51,6 @@ class World:
     rules: tuple[AdoptionRule, ...] = ()
     issuer_trust: Mapping[str, TrustSpec] = field(default_factory=lambda: MappingProxyType({}))
     read_request: Callable[[str], Requested] = read_request
+    clocks: ClockWatch | None = None
     revocations: RevocationWatch | None = None
     keep_keys: bool = True

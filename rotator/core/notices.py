@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import chain
 
 from rotator.core.cases import Case, case_of, replaced_by_hand
+from rotator.core.clockskew import of_clock
 from rotator.core.foretold import of_preflight
 from rotator.core.model import Facts, Inventory, Notice, NoticeKind, Observation, Outcome, Plan, ProblemKind
 from rotator.core.noticetext import clause, counted, listed
@@ -62,6 +63,7 @@ def notices(
         of_sources(inventory, previous, settings),
         of_unmanaged(inventory),
         of_peers(inventory, previous),
+        of_clock(inventory, plan),
         of_adoption(inventory),
         of_retired(inventory),
         of_preflight(preflight or {}, standings),
@@ -180,6 +182,8 @@ def _unclear(inventory: Inventory, standings: Iterable[Standing], preflight_aske
     def unclear(notice: Notice) -> bool:
         if notice.kind in NEWS or notice.kind in _OF_NOTIFY or notice.kind is NoticeKind.SOURCE_UNREADABLE:
             return False
+        if notice.kind is NoticeKind.CLOCK_SKEWED:
+            return not inventory.clocks
         if notice.kind is NoticeKind.PREFLIGHT_FAILED:
             return not preflight_asked
         for subject in notice.subjects:

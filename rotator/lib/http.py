@@ -13,9 +13,11 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -25,10 +27,11 @@ from urllib3.exceptions import NameResolutionError
 from rotator.lib.allowance import POOLS, Allowance, InternalAddress, TooLarge, TooSlow, current, host_of
 from rotator.lib.reach import Reach, is_public
 
-__all__ = ["MAX_REDIRECTS", "InternalAddress", "TooLarge", "TooSlow", "explain", "is_public", "session"]
+__all__ = ["MAX_REDIRECTS", "InternalAddress", "TooLarge", "TooSlow", "explain", "is_public", "listening", "session"]
 
 MAX_REDIRECTS = 3
 _CHUNK = 64 << 10
+_HTTPS = 443
 
 
 def session(
@@ -95,6 +98,32 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
+# ---------------------------------------------------------------- the time that servers tell
+
+Listener = Callable[[str, str, float], None]
+"""Is told of an answer: `host:port`, its `Date` as it came, and how many seconds ago the request was begun."""
+
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have a listener told of the `Date` of every answer that comes over verified TLS, in any thread, meanwhile."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _tell(answer: requests.Response, seconds: float) -> None:
+    parts, date = urlsplit(answer.url), answer.headers.get("Date")
+    if date is None or parts.scheme != "https" or answer.headers.get("Age", "0") != "0":
+        return  # what a cache kept is as old as it says
+    for listener in tuple(_listeners):
+        listener(f"{parts.hostname}:{parts.port or _HTTPS}", date, seconds)
+
+
 # ---------------------------------------------------------------- requests
 
 
@@ -144,6 +173,7 @@ class _BoundSession(requests.Session):
         self._allowance = partial(Allowance, self, seconds=seconds, max_bytes=max_bytes, reach=reach, clock=clock)
         self.verify = verify
         self.trust_env = reach is None
+        self._clock = clock
         self.max_redirects = MAX_REDIRECTS
         self.mount("https://", _BoundAdapter())
         self.mount("http://", _BoundAdapter())
@@ -154,10 +184,14 @@ class _BoundSession(requests.Session):
             return self._send_within(allowance, request, named)
         allowance = self._allowance()
         token = current.set(allowance)
+        began = self._clock()
         try:
-            return self._send_within(allowance, request, named)
+            answer = self._send_within(allowance, request, named)
         finally:
             current.reset(token)
+        if self.trust_env:  # what a stranger named says nothing that is to be believed
+            _tell(answer, self._clock() - began)
+        return answer
 
     def _send_within(
         self, allowance: Allowance, request: requests.PreparedRequest, named: Mapping[str, Any]

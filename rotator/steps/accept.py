@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from rotator.core.lead import lead
 from rotator.core.model import Bundle, CertificateSpec, Decision, Facts, Result, Stage, Violation
-from rotator.core.pem import key_spki
+from rotator.core.pem import key_spki, moment
 from rotator.core.validate import ValidationFacts, Verdict, validate
 from rotator.errors import RequestError
 from rotator.ports import StoredBundle
@@ -76,6 +76,8 @@ def _refuse(stored: StoredBundle, verdict: Verdict, world: World) -> None:
     """Keep what can still pass by time or approval; drop what is blocked for good."""
     found: tuple[Violation, ...] = (*verdict.blocks, *verdict.holds)
     message = "; ".join(violation.message for violation in found)
+    if verdict.passes_by_time:
+        message += f"; it is kept, has waited since {moment(stored.at)}, and is put in place without another order"
     if verdict.blocks and not verdict.passes_by_time:
         fingerprint = stored.bundle.chain.fingerprint
         world.store.set_bundle_status(stored.certificate, fingerprint, "dropped", world.clock.now())
@@ -84,4 +86,5 @@ def _refuse(stored: StoredBundle, verdict: Verdict, world: World) -> None:
         Stage.VALIDATE,
         f"the new chain from {stored.issuer} was refused, nothing was touched: {message}",
         violations=found,
+        retry_at=verdict.passes_at if verdict.passes_by_time else None,
     )

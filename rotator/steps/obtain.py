@@ -105,7 +105,10 @@ def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, or
         replaces=facts.newest.leaf if facts.newest else None,
     )
     try:
-        return Bundle(issuer.issue(request, resume=pending.checkpoint, checkpoint=checkpoint), pending.key)
+        chain = issuer.issue(request, resume=pending.checkpoint, checkpoint=checkpoint)
+        if world.clocks is not None:
+            world.clocks.issued(pending.issuer, chain.not_before)
+        return Bundle(chain, pending.key)
     except Pending as unfinished:
         if tokens[-1] is None:
             # Without a token there is nothing to come back to: asking again is a new order, and counts as one.

@@ -5,6 +5,7 @@ Everything is frozen, every moment an aware UTC datetime, and private keys never
 
 from rotator.core.model.accounts import IssuerAccount
 from rotator.core.model.certificates import Bundle, Certificate, Chain
+from rotator.core.model.clocks import PeerClock
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
 from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
 from rotator.core.model.lookups import Caa, Revocation, RevocationReason, RevocationState
@@ -70,6 +71,7 @@ __all__ = [
     "Outcome",
     "Owner",
     "Pause",
+    "PeerClock",
     "Plan",
     "PreflightRequest",
     "Problem",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from rotator.core.model.certificates import Chain
+from rotator.core.model.clocks import PeerClock
 from rotator.core.model.history import History
 from rotator.core.model.observations import Evidence, Observation
 from rotator.core.model.places import Endpoint, Location, Sighting
@@ -67,6 +68,7 @@ class Inventory:
         held: matches that were not adopted, and why.
         retired: names of adopted specs whose place disappeared in a complete look.
         first: there was no stored state before this look.
+        clocks: what the clocks of others say of ours.
     """
 
     at: datetime
@@ -77,6 +79,7 @@ class Inventory:
     held: tuple[AdoptionProblem, ...] = ()
     retired: tuple[str, ...] = ()
     first: bool = False
+    clocks: tuple[PeerClock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

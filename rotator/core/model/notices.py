@@ -56,6 +56,7 @@ class NoticeKind(StrEnum):
     PREFLIGHT_FAILED = "preflight-failed"
     BUDGET_SHORT = "budget-short"
     PAUSED = "paused"
+    CLOCK_SKEWED = "clock-skewed"
     RETIRED = "retired"
     ALERTER_FAILED = "alerter-failed"
 
