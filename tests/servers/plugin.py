@@ -9,10 +9,12 @@
 | `pki_mount` | test | `openbao.PkiMount`: a CA of the test's own in it |
 | `node_signer` | run | `signing.NodeSigner`: kube-controller-manager, which signs requests of that API server |
 | `cert_manager` | run | `signing.CertManager`: cert-manager's controllers on it, with a ClusterIssuer |
+| `step_ca` | run | `step_ca.StepCaServer`: a JWK and an ACME provisioner |
 | `alertmanager` | run | `alertmanager.Alertmanager` |
 
 Context managers, for a server of one test: `kube.private_kube`, `pebble.start_pebble`, `openbao.private_openbao`,
-`nginx.start_nginx`, `recorder.Recorder`, `hostile.HostileProxy`, `syncer.Syncer`, `netns.network_namespace`.
+`nginx.start_nginx`, `recorder.Recorder`, `hostile.HostileProxy`, `syncer.Syncer`, `netns.network_namespace`,
+`step_ca.private_step_ca`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tests.servers.kube import kube_namespace, kube_server
 from tests.servers.openbao import openbao, pki_mount
 from tests.servers.pebble import pebble, pebble_plain
 from tests.servers.signing import cert_manager, node_signer
+from tests.servers.step_ca import step_ca
 
 __all__ = [
     "alertmanager",
@@ -36,6 +39,7 @@ __all__ = [
     "pebble",
     "pebble_plain",
     "pki_mount",
+    "step_ca",
 ]
 
 

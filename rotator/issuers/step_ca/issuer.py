@@ -1,0 +1,230 @@
+"""The issuer itself: sign, revoke, and say beforehand what would go wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+from urllib.parse import quote, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from rotator.core.model import (
+    Certificate,
+    Chain,
+    Check,
+    Endpoint,
+    IssueRequest,
+    PreflightRequest,
+    RevocationReason,
+)
+from rotator.core.pem import moment
+from rotator.errors import IssueError, SecretMissing
+from rotator.issuers.step_ca.client import Answer, StepCa
+from rotator.issuers.step_ca.settings import StepCaSettings
+from rotator.issuers.step_ca.tokens import KeyUnusableError, ProvisionerKey
+from rotator.lib.issued import read_issued
+from rotator.lib.jwe import JweError, open_with_password
+from rotator.lib.signing import CN_MAX, common_name
+from rotator.ports import Clock, Keep
+from rotator.settings import PluginSettings, parse_duration, show_duration
+
+_NAMELESS = "rotator"  # the subject of a certificate none of whose names fits into one
+_LONGEST = timedelta(hours=24)
+_SHORTEST = timedelta(minutes=5)  # step-ca's own bounds, where a provisioner says nothing
+
+
+class StepCaIssuer:
+    """Has a step-ca sign with the key of a JWK provisioner."""
+
+    Settings: ClassVar[type[PluginSettings]] = StepCaSettings
+    roots_are_remote: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: StepCaSettings, clock: Clock, keep: Keep) -> None:
+        self.name = name
+        self._settings = settings
+        self._clock = clock
+        self._ca = StepCa(name, settings, clock.now)
+
+    def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
+        """Sign at once; there is no order that could be resumed. The token is good for this request alone."""
+        root = self._ca.root()
+        token = self._key().sign_token(
+            self._settings.url,
+            _subject(request.names),
+            request.names,
+            self._clock.now(),
+            root.fingerprint if root else "",
+            cnf={"x5rt#S256": _thumbprint(request.csr)},
+        )
+        lifetime = request.lifetime or self._settings.lifetime
+        wish = {"notAfter": f"{int(lifetime.total_seconds())}s"} if lifetime else {}
+        answer = self._ca.post("/sign", {"csr": request.csr.decode("ascii"), "ott": token, **wish})
+        return read_issued(_chain(answer), f"{self.name}: {self._ca.where}")
+
+    def roots(self) -> tuple[Certificate, ...]:
+        """The roots that the CA gives; where one is pinned, that one alone."""
+        pinned = self._ca.root()
+        return (pinned,) if pinned else self._ca.certificates("/roots")
+
+    @property
+    def peers(self) -> tuple[Endpoint, ...]:
+        """The CA's own server; its certificate is renewed by the CA itself."""
+        url = urlsplit(self._settings.url)
+        return (Endpoint(str(url.hostname), url.port or 443),)
+
+    def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
+        """Revoke by the serial: the CA renews it no more, and puts it on its CRL where it has one.
+
+        The CA takes any serial, also one that it has never given; so the certificate has to name it as its issuer.
+        """
+        if certificate.issuer not in {signer.subject for signer in self._signers()}:
+            raise self._ca.error(f"{certificate.issuer!r} signed it, which {self._ca.where} is not", permanent=True)
+        serial = str(certificate.serial)
+        url = f"{self._settings.url}/1.0/revoke"
+        body = {
+            "serial": serial,
+            "ott": self._key().token(url, serial, self._clock.now()),
+            "reasonCode": reason.code,
+            "reason": reason.value,
+            "passive": True,
+        }
+        try:
+            self._ca.post("/revoke", body)
+        except IssueError as error:
+            if "is already revoked" not in str(error):
+                raise
+
+    # ------------------------------------------------------------ beforehand
+
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
+        """Whether the CA is up, knows our provisioner and its key, lets it sign for so long, and itself lives on."""
+        checks: list[Check] = []
+        try:
+            checks.extend(self._checks(request))
+        except IssueError as error:
+            checks.append(Check("step-ca", str(error)))
+        return tuple(checks)
+
+    def _checks(self, request: PreflightRequest) -> Iterator[Check]:
+        health = self._ca.get("/health").get("status")
+        unwell = f"{self.name}: {self._ca.where} says of itself that it is {health!r}, not ok"
+        yield Check("step-ca", "" if health == "ok" else unwell, detail="it is up")
+        yield self._provisioner_check()
+        lifetime = request.lifetime or self._settings.lifetime
+        provisioner = self._provisioner()
+        yield self._lifetime_check(provisioner, lifetime)
+        ends = min(each.not_after for each in self._signers())
+        lasting = lifetime or _claim(provisioner, "defaultTLSCertDuration", _LONGEST)
+        if self._clock.now() + lasting > ends:
+            problem = f"the CA ends {moment(ends)}, before a certificate of {show_duration(lasting)} would"
+            yield Check("ca", f"{self.name}: {problem}", "renew the CA's intermediate, or its root, first")
+        else:
+            yield Check("ca", detail=f"it ends {moment(ends)}")
+
+    def _provisioner_check(self) -> Check:
+        """Whether the key that we would sign with is the one that the CA knows the provisioner by."""
+        key, kid = self._key(), str((self._provisioner().get("key") or {}).get("kid"))
+        if key.kid != kid:
+            problem = f"the key {key.kid[:12]}… is not the one that the provisioner {key.issuer} has now, {kid[:12]}…"
+            return Check("provisioner", f"{self.name}: {problem}", "give the provisioner's current key or password")
+        return Check("provisioner", detail=f"{key.issuer} is known, and we have its key")
+
+    def _lifetime_check(self, provisioner: Answer, lifetime: timedelta | None) -> Check:
+        most = _claim(provisioner, "maxTLSCertDuration", _LONGEST)
+        least = _claim(provisioner, "minTLSCertDuration", _SHORTEST)
+        bounds = f"{show_duration(least)} to {show_duration(most)}"
+        if lifetime is None or least <= lifetime <= most:
+            return Check("lifetime", detail=f"the provisioner allows {bounds}")
+        return Check(
+            "lifetime",
+            f"{self.name}: the provisioner {self._settings.provisioner} allows {bounds}, not {show_duration(lifetime)}",
+            "ask for another lifetime, or change the provisioner's claims maxTLSCertDuration and minTLSCertDuration",
+        )
+
+    def _signers(self) -> tuple[Certificate, ...]:
+        """The CA's intermediates and roots; the end of the first of them ends what it signs."""
+        return (*self._ca.certificates("/intermediates"), *self.roots())
+
+    # ------------------------------------------------------------ the key
+
+    def _provisioner(self) -> Answer:
+        """What the CA says of our provisioner."""
+        wanted = self._settings.provisioner
+        others: list[str] = []
+        for each in self._ca.provisioners():
+            if each.get("type") == "JWK" and each.get("name") == wanted:
+                return each
+            others.append(f"{each.get('name')} ({each.get('type')})")
+        known = ", ".join(others[:10]) or "none"
+        raise self._ca.error(f"{self._ca.where} has no JWK provisioner {wanted}; it has {known}", permanent=True)
+
+    def _key(self) -> ProvisionerKey:
+        """The provisioner's key, opened anew each time: a changed password or key needs no restart."""
+        name = self._settings.provisioner
+        try:
+            if self._settings.key:
+                return ProvisionerKey.read(name, self._settings.key.reveal().encode())
+            assert self._settings.password is not None
+            sealed, password = self._sealed(), self._settings.password.reveal()
+            return ProvisionerKey.read(name, open_with_password(sealed, password))
+        except SecretMissing as error:
+            raise self._ca.error(str(error), permanent=True) from error
+        except JweError as error:
+            raise self._ca.error(
+                f"the key of the provisioner {name} cannot be opened: {error}", permanent=True
+            ) from error
+        except KeyUnusableError as error:
+            raise self._ca.error(f"the key of the provisioner {name} cannot sign: {error}", permanent=True) from error
+
+    def _sealed(self) -> str:
+        """The provisioner's key as the CA or a file keeps it, closed by the password."""
+        path = self._settings.encrypted_key
+        if path:
+            try:
+                return path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise self._ca.error(f"the provisioner's key {path} cannot be read: {error}", permanent=True) from error
+        provisioner = self._provisioner()
+        kid = str((provisioner.get("key") or {}).get("kid", ""))
+        sealed = provisioner.get("encryptedKey")
+        sealed = sealed or self._ca.get(f"/provisioners/{quote(kid, safe='')}/encrypted-key").get("key")
+        if not isinstance(sealed, str) or not sealed:
+            raise self._ca.error(
+                f"{self._ca.where} does not give the key of the provisioner {self._settings.provisioner} away; name "
+                "it in `encrypted_key` or `key`",
+                permanent=True,
+            )
+        return sealed
+
+
+def _subject(names: tuple[str, ...]) -> str:
+    """What the CA is to write into the subject: a name of the certificate that fits."""
+    return common_name(names) or next((name for name in names if len(name) <= CN_MAX), _NAMELESS)
+
+
+def _thumbprint(csr: bytes) -> str:
+    """The SHA-256 of the request: the token that carries it is of no use for another one."""
+    der = x509.load_pem_x509_csr(csr).public_bytes(Encoding.DER)
+    return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode("ascii")
+
+
+def _claim(provisioner: Mapping[str, Any], claim: str, otherwise: timedelta) -> timedelta:
+    """A duration among a provisioner's claims, as Go writes it (`24h0m0s`)."""
+    claims = provisioner.get("claims")
+    said = claims.get(claim) if isinstance(claims, dict) else None
+    try:
+        found = parse_duration(said)
+    except ValueError:
+        return otherwise
+    return found if isinstance(found, timedelta) else otherwise
+
+
+def _chain(answer: Answer) -> bytes:
+    """Leaf and what is above it; an old step-ca has only `crt` and `ca`."""
+    listed = answer.get("certChain")
+    found = listed if isinstance(listed, list) and listed else [answer.get("crt"), answer.get("ca")]
+    return "\n".join(each for each in found if isinstance(each, str)).encode()
