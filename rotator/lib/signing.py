@@ -1,7 +1,8 @@
-"""What a CA does with its key: make itself a root, and sign leaves in the shape that strict verifiers want."""
+"""What a CA does with its key: make itself a root, and sign intermediates, leaves and CRLs as strict verifiers want."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -25,7 +26,18 @@ CN_MAX = 64
 ROOT_LIFETIME = timedelta(days=3653)
 """Ten years, with their leap days."""
 
+INTERMEDIATE_LIFETIME = timedelta(days=1826)
+"""Five years, with their leap day."""
+
 _SECOND = timedelta(seconds=1)
+_FLAGS = {
+    1: x509.ReasonFlags.key_compromise,
+    2: x509.ReasonFlags.ca_compromise,
+    3: x509.ReasonFlags.affiliation_changed,
+    4: x509.ReasonFlags.superseded,
+    5: x509.ReasonFlags.cessation_of_operation,
+    9: x509.ReasonFlags.privilege_withdrawn,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +90,14 @@ def sign(
     not_after: datetime,
     *,
     client_auth: bool = False,
+    crl_url: str = "",
 ) -> Certificate:
     """A leaf for exactly these names, in the shape that strict verifiers want (AKI, SKI, EKU, KU).
 
     The SAN is critical only where the subject is empty (RFC 5280, 4.2.1.6).
+
+    Args:
+        crl_url: where its revocation can be looked up (4.2.1.13); empty leaves the extension out.
     """
     common = common_name(names)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)] if common else [])
@@ -95,20 +111,98 @@ def sign(
         .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=not common)
         .add_extension(_authority_key(ca), critical=False)
     )
+    if crl_url:
+        builder = builder.add_extension(_distribution_point(crl_url), critical=False)
     return parse_certificate(builder.sign(authority.key, _hash(authority.key)).public_bytes(Encoding.DER))
 
 
-def make_root(key: SigningKey, *, name: str, organisation: str, not_before: datetime) -> Certificate:
-    """A root that may sign leaves only, valid for ten years."""
-    pieces = [(NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, name)]
-    subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in pieces if text])
+def make_root(
+    key: SigningKey, *, name: str, organisation: str, not_before: datetime, path_length: int = 0
+) -> Certificate:
+    """A root that is valid for ten years.
+
+    Args:
+        path_length: how many intermediates may lie below it; none of them, it signs leaves only.
+    """
+    subject = _ca_name(name, organisation)
     begin = not_before.replace(microsecond=0)
     builder = (
         _builder(subject, subject, key.public_key(), begin, begin + ROOT_LIFETIME - _SECOND)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(_key_usage(ca=True), critical=True)
     )
     return parse_certificate(builder.sign(key, _hash(key)).public_bytes(Encoding.DER))
+
+
+def make_intermediate(
+    parent: Authority, key: SigningKey, *, name: str, organisation: str, not_before: datetime
+) -> Certificate:
+    """An intermediate that may sign leaves only, valid for five years and no longer than its parent."""
+    above = load(parent.certificate)
+    begin = max(not_before.replace(microsecond=0), parent.certificate.not_before)
+    end = min(begin + INTERMEDIATE_LIFETIME - _SECOND, parent.not_after)
+    builder = (
+        _builder(_ca_name(name, organisation), above.subject, key.public_key(), begin, end)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(ca=True), critical=True)
+        .add_extension(_authority_key(above), critical=False)
+    )
+    return parse_certificate(builder.sign(parent.key, _hash(parent.key)).public_bytes(Encoding.DER))
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedSerial:
+    """One entry of a CRL.
+
+    Attributes:
+        reason: CRLReason (RFC 5280, 5.3.1); 0 is not written, as the RFC wants it.
+    """
+
+    serial: int
+    at: datetime
+    reason: int
+
+
+def make_crl(
+    authority: Authority,
+    revoked: Sequence[RevokedSerial],
+    *,
+    number: int,
+    this_update: datetime,
+    next_update: datetime,
+) -> bytes:
+    """A full CRL of everything that a CA has revoked, DER (RFC 5280, 5)."""
+    ca = load(authority.certificate)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca.subject)
+        .last_update(this_update.replace(microsecond=0))
+        .next_update(next_update.replace(microsecond=0))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(_authority_key(ca), critical=False)
+    )
+    for each in revoked:
+        builder = builder.add_revoked_certificate(_revoked(each))
+    return builder.sign(authority.key, _hash(authority.key)).public_bytes(Encoding.DER)
+
+
+def _revoked(entry: RevokedSerial) -> x509.RevokedCertificate:
+    builder = (
+        x509.RevokedCertificateBuilder().serial_number(entry.serial).revocation_date(entry.at.replace(microsecond=0))
+    )
+    if entry.reason:
+        builder = builder.add_extension(x509.CRLReason(_FLAGS[entry.reason]), critical=False)
+    return builder.build()
+
+
+def _distribution_point(url: str) -> x509.CRLDistributionPoints:
+    where = [x509.UniformResourceIdentifier(url)]
+    return x509.CRLDistributionPoints([x509.DistributionPoint(where, None, None, None)])
+
+
+def _ca_name(name: str, organisation: str) -> x509.Name:
+    pieces = [(NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, name)]
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in pieces if text])
 
 
 def _builder(

@@ -16,7 +16,7 @@ from rotator.issuers.acme import AcmeIssuer, AcmeSettings
 from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.command import CommandIssuer, CommandSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
-from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
+from rotator.issuers.local_ca import CrlSettings, LocalCaIssuer, LocalCaSettings
 from rotator.issuers.step_ca import StepCaIssuer, StepCaSettings
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
 from tests.issuers.asking import Drawer, hurried_clock, real_clock
@@ -33,7 +33,12 @@ SIGNER = Path(__file__).parents[1] / "issuers" / "signer.py"
 
 def _local_ca(request: pytest.FixtureRequest) -> IssuerSubject:
     folder: Path = request.getfixturevalue("tmp_path") / "ca"
-    issuer = LocalCaIssuer("internal", LocalCaSettings(directory=folder), real_clock(), Drawer())
+    issuer = LocalCaIssuer(
+        "internal",
+        LocalCaSettings(directory=folder, intermediate=True, crl=CrlSettings(path=folder / "ca.crl")),
+        real_clock(),
+        Drawer(),
+    )
     return IssuerSubject(issuer, DOMAIN, frozenset({Feature.RESTRICTED}))
 
 

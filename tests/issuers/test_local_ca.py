@@ -315,7 +315,7 @@ class TestRefusals:
         issuer = local_ca(tmp_path)
         issue(issuer, ask("a.example.com"))
 
-        assert "PrivateKey" not in repr(issuer._read())
+        assert "PrivateKey" not in repr(issuer._files.authority())
 
 
 class TestSettings:
