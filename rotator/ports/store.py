@@ -10,13 +10,16 @@ from typing import Protocol, Self
 
 from rotator.core.model import (
     Bundle,
+    Campaign,
     CertificateSpec,
     Chain,
     Endpoint,
     FleetHistory,
     History,
     Location,
+    Member,
     Notice,
+    Old,
     Order,
     Outcome,
     Pause,
@@ -299,6 +302,27 @@ class Store(Keep, Protocol):
     def requests(self, *, open_only: bool = True) -> tuple[Request, ...]: ...
 
     def answer(self, request_id: int, answer: str, at: datetime) -> None: ...
+
+    # Campaigns
+    def begin_campaign(self, campaign: Campaign) -> Campaign:
+        """Write a new campaign with its members; gives it with its number."""
+        ...
+
+    def keep_campaign(self, campaign: Campaign) -> None:
+        """Write its status and end; its members are `keep_members`'."""
+        ...
+
+    def keep_members(self, number: int, changed: Iterable[Member]) -> None:
+        """Write these members; of what they replace, only what was not known before is added."""
+        ...
+
+    def keep_replaced(self, number: int, certificate: str, old: Old) -> None:
+        """Write what has become of one certificate that is replaced."""
+        ...
+
+    def campaigns(self, *, open_only: bool = False) -> tuple[Campaign, ...]:
+        """Oldest first, with their members in their order."""
+        ...
 
     # Telling
     def notices(self) -> Mapping[str, NoticeState]: ...

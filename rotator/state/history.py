@@ -15,6 +15,7 @@ from rotator.core.budget.limits import REMEMBERED
 from rotator.core.model import Ask, FleetHistory, History, Location, Pause
 from rotator.core.reasons import Reason
 from rotator.state import bundles as bundle
+from rotator.state.campaigning import avoided
 from rotator.state.deploying import quarantine_from
 from rotator.state.issuing import order_from
 from rotator.state.people import list_pauses, pause_of
@@ -160,4 +161,5 @@ def fleet(connection: Connection, now: datetime) -> FleetHistory:
         orders=tuple(order_from(row) for row in ledger),
         outcomes=list_outcomes(connection, None, now - OUTCOMES, None)[::-1],
         approved_surge_until=connection.execute(surge).scalar_one_or_none(),
+        avoided=avoided(connection),
     )

@@ -13,10 +13,13 @@ from typing import Self
 from sqlalchemy import Connection
 
 from rotator.core.model import (
+    Campaign,
     CertificateSpec,
     Endpoint,
     FleetHistory,
     History,
+    Member,
+    Old,
     Order,
     Outcome,
     Pause,
@@ -39,6 +42,7 @@ from rotator.ports import (
 )
 from rotator.state import (
     bundles,
+    campaigning,
     certificates,
     deploying,
     history,
@@ -328,6 +332,28 @@ class SqlStore:
     def answer(self, request_id: int, answer: str, at: datetime) -> None:
         with self._writing() as connection:
             people.answer(connection, request_id, answer, at)
+
+    # ---------------------------------------------------------------- campaigns
+
+    def begin_campaign(self, campaign: Campaign) -> Campaign:
+        with self._writing() as connection:
+            return campaigning.begin(connection, campaign)
+
+    def keep_campaign(self, campaign: Campaign) -> None:
+        with self._writing() as connection:
+            campaigning.keep_status(connection, campaign)
+
+    def keep_members(self, number: int, changed: Iterable[Member]) -> None:
+        with self._writing() as connection:
+            campaigning.keep_members(connection, number, changed)
+
+    def keep_replaced(self, number: int, certificate: str, old: Old) -> None:
+        with self._writing() as connection:
+            campaigning.keep_old(connection, number, certificate, old)
+
+    def campaigns(self, *, open_only: bool = False) -> tuple[Campaign, ...]:
+        with self._reading() as connection:
+            return campaigning.list_campaigns(connection, open_only=open_only)
 
     # ---------------------------------------------------------------- telling and keeping
 

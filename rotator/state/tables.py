@@ -319,6 +319,52 @@ requests = Table(
     Column("finished", Moment),
 )
 
+# ---------------------------------------------------------------- campaigns
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("issuer", String, nullable=False),
+    Column("match", String, nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("by", String, nullable=False),
+    Column("began", Moment, nullable=False),
+    Column("away", Boolean, nullable=False),
+    Column("revoke", Boolean, nullable=False),
+    Column("revoke_unproved", Boolean, nullable=False),
+    Column("deadline", Moment),
+    Column("status", String(32), nullable=False),
+    Column("ended", Moment),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("campaign", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("certificate", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("asked_at", Moment),
+    Column("since", Moment),
+)
+
+# What a member's renewal replaces, and whether it is revoked yet; written by another thread than the member itself.
+replaced = Table(
+    "replaced",
+    metadata,
+    Column("campaign", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("certificate", String, primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("revoked_at", Moment),
+    Column("error", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("retry_at", Moment),
+)
+
 # ---------------------------------------------------------------- telling and keeping
 
 notices = Table(

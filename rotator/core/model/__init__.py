@@ -4,6 +4,7 @@ Everything is frozen, every moment an aware UTC datetime, and private keys never
 """
 
 from rotator.core.model.accounts import IssuerAccount
+from rotator.core.model.campaigns import Campaign, CampaignStatus, Member, MemberStatus, Old
 from rotator.core.model.certificates import Bundle, Certificate, Chain
 from rotator.core.model.clocks import PeerClock
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
@@ -42,6 +43,8 @@ __all__ = [
     "Attempt",
     "Bundle",
     "Caa",
+    "Campaign",
+    "CampaignStatus",
     "Certificate",
     "CertificateSpec",
     "Chain",
@@ -63,10 +66,13 @@ __all__ = [
     "KeySpec",
     "Location",
     "MaintenanceWindow",
+    "Member",
+    "MemberStatus",
     "Mode",
     "Notice",
     "NoticeKind",
     "Observation",
+    "Old",
     "Order",
     "Outcome",
     "Owner",

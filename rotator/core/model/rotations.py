@@ -94,9 +94,11 @@ class FleetHistory:
     Attributes:
         orders: ledger rows of the last 14 days (`budget.limits.REMEMBERED`), all certificates, oldest first.
         outcomes: of the last day, all certificates, newest last.
+        avoided: issuers that nothing new is ordered from, because a campaign leads away from them.
         approved_surge_until: until when a person has let unforeseen renewals through in bulk.
     """
 
     orders: tuple[Order, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     approved_surge_until: datetime | None = None
+    avoided: frozenset[str] = frozenset()
