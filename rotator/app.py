@@ -7,10 +7,13 @@ take_stock ──────► make_plan ──────► executor: rotat
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 
+from rotator.campaigns import advance
+from rotator.core.campaign.telling import of_campaigns
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan
 from rotator.core.notices import notices
@@ -39,11 +42,18 @@ MOST_OUTCOMES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one tick saw, decided and told."""
+    """What one tick saw, decided and told.
+
+    Attributes:
+        done_at: when each open campaign is through, at the earliest.
+        wake: when a campaign can go on, if that is known to be soon.
+    """
 
     inventory: Inventory
     plan: Plan
     notices: tuple[Notice, ...]
+    done_at: Mapping[int, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    wake: datetime | None = None
 
 
 def tick(wiring: Wiring, now: datetime) -> Tick:
@@ -53,11 +63,13 @@ def tick(wiring: Wiring, now: datetime) -> Tick:
         StateError: the state cannot be used; nothing was submitted.
     """
     finish_what_was_cut_off(wiring)
-    inventory, plan = look_and_plan(wiring.world, now)
-    remember(wiring, inventory, plan)
+    world = wiring.world
+    going = advance(world, take_stock(world, now), wiring.executor.submit)
+    plan = _planned(world, going.inventory)
+    remember(wiring, going.inventory, plan)
     for decision in plan.due:
-        wiring.executor.submit(decision.spec.name, partial(rotate, decision, wiring.world))
-    told = after(wiring, Tick(inventory, plan, ()), wiring.executor.collect())
+        wiring.executor.submit(decision.spec.name, partial(rotate, decision, world))
+    told = after(wiring, Tick(going.inventory, plan, (), going.done_at, going.wake), wiring.executor.collect())
     wiring.world.store.purge(now, keep_superseded=KEEP_SUPERSEDED, keep_keys=wiring.world.keep_keys)
     wiring.ping()
     return told
@@ -74,7 +86,7 @@ def once(wiring: Wiring) -> tuple[Tick, tuple[Outcome, ...]]:
     wiring.executor.drain()
     ended = after(wiring, ticked, wiring.executor.collect())
     outcomes = world.store.outcomes(since=ticked.inventory.at, limit=MOST_OUTCOMES)
-    return Tick(ended.inventory, ticked.plan, ended.notices), tuple(reversed(outcomes))
+    return replace(ended, plan=ticked.plan), tuple(reversed(outcomes))
 
 
 def after(wiring: Wiring, last: Tick, ended: tuple[Outcome, ...]) -> Tick:
@@ -97,14 +109,18 @@ def after(wiring: Wiring, last: Tick, ended: tuple[Outcome, ...]) -> Tick:
         plan = replace(plan, decisions=tuple(decided.get(one.spec.name, one) for one in plan.decisions))
         world.store.keep_look(summary_of(inventory, plan), inventory.at)
         wiring.metrics.observe(inventory, plan)
-    return Tick(inventory, plan, tell(wiring, Tick(inventory, plan, ()), ended, since))
+    look = replace(last, inventory=inventory, plan=plan)
+    return replace(look, notices=tell(wiring, look, ended, since))
 
 
 def look_and_plan(world: World, now: datetime) -> tuple[Inventory, Plan]:
     """Take stock and decide; writes nothing but what adoption and joins must remember."""
     inventory = take_stock(world, now)
-    plan = make_plan(inventory, world.store.fleet(now), world.store.plan(), world.policy)
-    return inventory, plan
+    return inventory, _planned(world, inventory)
+
+
+def _planned(world: World, inventory: Inventory) -> Plan:
+    return make_plan(inventory, world.store.fleet(inventory.at), world.store.plan(), world.policy)
 
 
 def remember(wiring: Wiring, inventory: Inventory, plan: Plan) -> None:
@@ -139,6 +155,9 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
     previous = {key: state.notice for key, state in store.notices().items()}
     foretold = read_kept(store) if wiring.preflight else {}
     wiring.metrics.foretold(foretold)
+    campaigns = store.campaigns(open_only=True)
+    wiring.metrics.campaigns(campaigns)
+    about = of_campaigns(campaigns, look.done_at, wiring.world.clock.now())
     open_now = notices(
         look.inventory,
         look.plan,
@@ -146,6 +165,7 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
         previous,
         wiring.notice_settings,
         preflight=foretold if foretold or not wiring.preflight else None,
+        more=about,
     )
     if look.inventory.first and ended:
         # A first look sends one digest; what a rotation that it began has done is told all the same.

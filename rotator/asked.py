@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -16,7 +17,18 @@ from functools import partial
 
 from rotator import accounts
 from rotator.app import Tick, after, finish_what_was_cut_off, look_and_plan, remember
-from rotator.core.model import CertificateSpec, Facts, Outcome, Pause, Quarantine, RevocationReason
+from rotator.campaigns import begin, cancel, told_in_short
+from rotator.core.model import (
+    Campaign,
+    CampaignStatus,
+    CertificateSpec,
+    Facts,
+    MemberStatus,
+    Outcome,
+    Pause,
+    Quarantine,
+    RevocationReason,
+)
 from rotator.core.pem import moment, parse_certificate
 from rotator.core.policy import decide
 from rotator.core.sightings import place
@@ -65,7 +77,10 @@ def carry_out(request: Request, wiring: Wiring) -> str:
 
 
 def subject_of(arguments: Mapping[str, str]) -> str:
-    """What a request is about: a certificate, a glob, an issuer, or everything."""
+    """What a request is about: a campaign, a certificate, a glob, an issuer, or everything."""
+    number = arguments.get("campaign")
+    if number:
+        return f"campaign {number}"
     return next((named for word in ("certificate", "match", "issuer") if (named := arguments.get(word))), EVERYTHING)
 
 
@@ -334,6 +349,79 @@ def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> C
     return Candidate(facts.newest.leaf, name, issuer)
 
 
+# ---------------------------------------------------------------- campaigns
+
+
+def _campaign(request: Request, wiring: Wiring) -> str:
+    """Begin a campaign; the look that follows makes its first step."""
+    world = wiring.world
+    wanted = campaign_asked_for(request.arguments, request.by, world.clock.now())
+    same = [c for c in world.store.campaigns(open_only=True) if (c.issuer, c.match) == (wanted.issuer, wanted.match)]
+    if same:
+        raise Declined(f"campaign {same[0].id} is about the same certificates; `rotator campaign cancel {same[0].id}`")
+    inventory = take_stock(world, world.clock.now())
+    campaign = begin(wanted, inventory, world)
+    skipped = campaign.counts[MemberStatus.SKIPPED]
+    left = f", {skipped} of them cannot be done as they are configured" if skipped else ""
+    return (
+        f"campaign {campaign.id} has begun: {len(campaign.members)} certificates{left}; `rotator run` carries it out, "
+        f"`rotator campaign show {campaign.id}` follows it"
+    )
+
+
+def campaign_asked_for(arguments: Mapping[str, str], by: str, now: datetime) -> Campaign:
+    """The campaign that a person asks for, without members yet.
+
+    Raises:
+        Declined: the deadline is no moment, or has passed.
+    """
+    return Campaign(
+        id=0,
+        issuer=arguments.get("issuer", ""),
+        match=arguments.get("match", ""),
+        reason=RevocationReason(arguments.get("reason", RevocationReason.UNSPECIFIED)),
+        by=by,
+        began=now,
+        away=arguments.get("away") == "yes",
+        revoke=arguments.get("revoke") == "yes",
+        revoke_unproved=arguments.get("revoke_unproved") == "yes",
+        deadline=_until(arguments.get("deadline", ""), now),
+    )
+
+
+def _campaign_named(request: Request, wiring: Wiring) -> Campaign:
+    number, store = request.arguments.get("campaign", ""), wiring.world.store
+    known = {str(campaign.id): campaign for campaign in store.campaigns()}
+    if number not in known:
+        raise Declined(f"there is no campaign {number}; there are {', '.join(known) or 'none'}")
+    return known[number]
+
+
+def _pause_campaign(request: Request, wiring: Wiring) -> str:
+    campaign = _campaign_named(request, wiring)
+    if campaign.status is not CampaignStatus.RUNNING:
+        raise Declined(f"campaign {campaign.id} is {campaign.status}")
+    wiring.world.store.keep_campaign(replace(campaign, status=CampaignStatus.PAUSED))
+    return f"campaign {campaign.id} asks for nothing new and revokes nothing; what was asked for goes on"
+
+
+def _resume_campaign(request: Request, wiring: Wiring) -> str:
+    campaign = _campaign_named(request, wiring)
+    if campaign.status is not CampaignStatus.PAUSED:
+        raise Declined(f"campaign {campaign.id} is {campaign.status}, not paused")
+    wiring.world.store.keep_campaign(replace(campaign, status=CampaignStatus.RUNNING))
+    return f"campaign {campaign.id} goes on"
+
+
+def _cancel_campaign(request: Request, wiring: Wiring) -> str:
+    campaign = _campaign_named(request, wiring)
+    if campaign.status is CampaignStatus.CANCELLED or not (campaign.status.open or campaign.avoided):
+        raise Declined(f"campaign {campaign.id} is {campaign.status} already")
+    cancel(campaign, wiring.world.store, wiring.world.clock.now())
+    again = f"; {campaign.issuer} may sign again" if campaign.avoided else ""
+    return f"campaign {campaign.id} is cancelled ({told_in_short(campaign)}){again}"
+
+
 _DEEDS: Mapping[str, Callable[[Request, Wiring], str]] = {
     "rotate": _rotate,
     "rollback": _roll_back,
@@ -344,4 +432,8 @@ _DEEDS: Mapping[str, Callable[[Request, Wiring], str]] = {
     "account-update": lambda request, wiring: accounts.update(request.arguments, wiring.world),
     "account-roll-key": lambda request, wiring: accounts.roll_key(request.arguments, wiring.world),
     "account-deactivate": lambda request, wiring: accounts.deactivate(request.arguments, wiring.world),
+    "campaign": _campaign,
+    "campaign-pause": _pause_campaign,
+    "campaign-resume": _resume_campaign,
+    "campaign-cancel": _cancel_campaign,
 }

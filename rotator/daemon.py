@@ -146,6 +146,7 @@ class Daemon:
                 _report_look(self.last)
                 self.last_error = ""
                 wake = next_wake(self.last.plan, world.policy, now, first=self.last.inventory.first)
+                wake = min(wake, self.last.wake) if self.last.wake else wake
             except RotatorError as error:
                 self.last_error = str(error)
                 log.error("the look failed; it is tried again", error=str(error))  # noqa: TRY400 - one clear sentence

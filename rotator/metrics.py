@@ -28,6 +28,8 @@ that is gone leaves none behind.
 | rotator_preflight_failed | certificate, issuer | 1: its next renewal would fail; no issuer: at its key or places |
 | rotator_preflight_last_timestamp_seconds | certificate | when it was last asked beforehand |
 | rotator_preflight_last_success_timestamp_seconds | certificate | when nothing was found that would stop it |
+| rotator_campaign_members | campaign, status | certificates of each open campaign |
+| rotator_campaign_deadline_timestamp_seconds | campaign | when each open campaign should be done |
 | rotator_notices | kind, severity | open notices |
 | rotator_alert_deliveries_total | alerter | messages that arrived |
 | rotator_alert_delivery_failures_total | alerter | messages that did not |
@@ -49,7 +51,7 @@ from prometheus_client.registry import Collector
 
 from rotator import __version__
 from rotator.core.lead import PolicySettings, emergency_at, renew_at
-from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
+from rotator.core.model import Campaign, Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
 from rotator.core.readiness import Kept
 from rotator.core.rules.catalogue import RULES
 
@@ -75,6 +77,7 @@ class Metrics(Collector):
         self._foretold: Mapping[str, Kept] = {}
         self._notices: Counter[Labels] = Counter()
         self._rotations: Counter[Labels] = Counter({(result.value,): 0 for result in Result})
+        self._campaigns: tuple[Metric, ...] = ()
         self._seconds = (0, 0.0)
         self._orders: Counter[Labels] = Counter()
         self._arrived: Counter[Labels] = Counter()
@@ -103,6 +106,22 @@ class Metrics(Collector):
         """Replace what preflights found."""
         with self._lock:
             self._foretold = dict(kept)
+
+    def campaigns(self, open_now: Iterable[Campaign]) -> None:
+        """Replace what is known of open campaigns."""
+        members: dict[Labels, float] = {}
+        deadlines: dict[Labels, float] = {}
+        for one in open_now:
+            members |= {(str(one.id), status.value): count for status, count in one.counts.items()}
+            if one.deadline is not None:
+                deadlines[str(one.id),] = one.deadline.timestamp()
+        name = "rotator_campaign_deadline_timestamp_seconds"
+        shown = (
+            _gauge("rotator_campaign_members", "Certificates of open campaigns", ("campaign", "status"), members),
+            _gauge(name, "When open campaigns should be done", ("campaign",), deadlines),
+        )
+        with self._lock:
+            self._campaigns = shown if members else ()
 
     def outcome(self, outcome: Outcome) -> None:
         """Count a rotation that has ended."""
@@ -135,7 +154,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Everything, as it is now."""
         with self._lock:
-            now = [*self._look, *self._counted()]
+            now = [*self._look, *self._campaigns, *self._counted()]
         yield from now
 
     def _counted(self) -> Iterator[Metric]:

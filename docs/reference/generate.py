@@ -26,7 +26,19 @@ from rotator.cli.main import app
 from rotator.cli.verb import Deed
 from rotator.config.baseline import ExemptionEntry
 from rotator.config.entries import SHARED
-from rotator.config.model import Adoption, Declared, File, Heartbeat, Limits, Log, Revocation, Scan, State, Web
+from rotator.config.model import (
+    Adoption,
+    Declared,
+    File,
+    Heartbeat,
+    Limits,
+    Log,
+    Revocation,
+    RevocationWatch,
+    Scan,
+    State,
+    Web,
+)
 from rotator.core import cases, notices, policy, reasons, standing, validate
 from rotator.core.model import NoticeKind
 from rotator.core.rules.catalogue import RULES
@@ -93,6 +105,7 @@ def config_page() -> str:
             if SHARED[group].model_fields
         ),
         _section("alerts.heartbeat", Heartbeat),
+        _section("revocation", RevocationWatch),
         _section("scan", Scan),
         _section("scan.revocation", Revocation),
         _section("A line of `accepted` in a baseline file", ExemptionEntry),

@@ -10,6 +10,7 @@ from rotator.cli import (
     account,
     alerts,
     approve,
+    campaign,
     config,
     demo,
     history,
@@ -78,6 +79,7 @@ app.command(cls=Deed)(approve.approve)
 app.command(cls=Deed)(pause.pause)
 app.command(cls=Deed)(resume.resume)
 app.add_typer(account.app, name="account")
+app.add_typer(campaign.app, name="campaign")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(config.app, name="config")
 app.command(cls=Verb)(simulate.simulate)

@@ -26,7 +26,7 @@ from rotator.conformance.stores.durability import (
     SurvivesCrashes,
 )
 from rotator.conformance.stores.examples import NOW
-from rotator.conformance.stores.people import HearsPeople, TellsPeople
+from rotator.conformance.stores.people import HearsPeople, KeepsCampaigns, TellsPeople
 from rotator.conformance.stores.rotations import KeepsDeployments, KeepsPlans, RecordsOutcomes
 from rotator.ports import Store
 
@@ -41,6 +41,7 @@ class StoreConformance(
     RecordsOutcomes,
     KeepsPlans,
     HearsPeople,
+    KeepsCampaigns,
     TellsPeople,
     Locks,
     SurvivesCrashes,

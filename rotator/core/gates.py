@@ -37,19 +37,22 @@ class Issuers:
         broken: open breakers by issuer.
         reluctant: (certificate, digest, issuer) that were refused for good today, or told to come back later.
         shortest_lead: of the certificates that were rotated lately; None when none is known.
+        avoided: a campaign leads away from them.
     """
 
     broken: Mapping[str, Breaker]
     reluctant: frozenset[tuple[str, str, str]]
     shortest_lead: timedelta | None
+    avoided: frozenset[str] = frozenset()
 
     def ranked(self, spec: CertificateSpec, now: datetime) -> tuple[str, ...]:
         """Those of the list that may be asked: the whole and willing, then the whole, then the half-open."""
-        whole = [issuer for issuer in spec.issuers if issuer not in self.broken]
+        listed = [issuer for issuer in spec.issuers if issuer not in self.avoided]
+        whole = [issuer for issuer in listed if issuer not in self.broken]
         willing = [issuer for issuer in whole if not self._is_reluctant(spec, issuer)]
         half_open = [
             issuer
-            for issuer in spec.issuers
+            for issuer in listed
             if issuer in self.broken and self.broken[issuer].half_open_at(self.shortest_lead) <= now
         ]
         return tuple(dict.fromkeys((*willing, *whole, *half_open)))
@@ -89,6 +92,7 @@ def read_issuers(fleet: FleetHistory, now: datetime) -> Issuers:
         broken={name: breaker for name, breaker in breakers.items() if breaker is not None},
         reluctant=frozenset(refused | put_off | later),
         shortest_lead=min(leads, default=None),
+        avoided=fleet.avoided,
     )
 
 
@@ -129,7 +133,7 @@ def pass_breakers(decisions: Sequence[Decision], fleet: FleetHistory, now: datet
     A decision that several breakers concern passes all of them or none.
     """
     broken, kinds = read_issuers(fleet, now).broken, kind_breakers(_of_the_past(fleet, now))
-    ways = [_way(decision, broken, kinds) for decision in decisions if decision.due]
+    ways = [_way(decision, broken, kinds, fleet.avoided) for decision in decisions if decision.due]
     concerned = sorted((way for way in ways if way.breakers), key=lambda way: way.turn(now))
     opens = _half_open(concerned)
     used: set[str] = set()
@@ -144,11 +148,13 @@ def pass_breakers(decisions: Sequence[Decision], fleet: FleetHistory, now: datet
     return tuple(answers.get(decision.spec.name, decision) for decision in decisions)
 
 
-def _way(decision: Decision, broken: Mapping[str, Breaker], kinds: Mapping[str, Breaker]) -> _Way:
+def _way(
+    decision: Decision, broken: Mapping[str, Breaker], kinds: Mapping[str, Breaker], avoided: frozenset[str]
+) -> _Way:
     everything = fleet_breaker(kinds)
     own = sorted({target.kind for target in decision.spec.targets} & set(kinds))
     found = [*([everything] if everything else []), *(kinds[kind] for kind in own)]
-    issuers, trial = decision.spec.issuers, ""
+    issuers, trial = [issuer for issuer in decision.spec.issuers if issuer not in avoided], ""
     orders = decision.action is Action.RENEW and not decision.resumes
     if orders and issuers and all(issuer in broken for issuer in issuers):
         trial = min(issuers, key=lambda issuer: broken[issuer].last)

@@ -34,6 +34,7 @@ NEWS = frozenset({NoticeKind.DIGEST, NoticeKind.RETIRED, NoticeKind.REPLACED_BY_
 """Kinds that are told once and then forgotten: there is nothing to resolve."""
 
 _OF_NOTIFY = frozenset({NoticeKind.ALERTER_FAILED})  # `rotator.notify` opens and closes these
+_ALWAYS_KNOWN = frozenset({NoticeKind.SOURCE_UNREADABLE, NoticeKind.CAMPAIGN})
 _RESTS_ON_PLACES = frozenset({NoticeKind.LATE, NoticeKind.NOT_RELOADED, NoticeKind.HELD, NoticeKind.BUDGET_SHORT})
 _TITLE = 250
 _OWN_NAME = 180  # characters of a subject in a key
@@ -47,6 +48,7 @@ def notices(
     settings: NoticeSettings,
     *,
     preflight: Mapping[str, Kept] | None = None,
+    more: Iterable[Case] = (),
 ) -> tuple[Notice, ...]:
     """All notices that are open now, the gravest first.
 
@@ -54,6 +56,7 @@ def notices(
         outcomes: every outcome since the look, in any order; more of them do no harm.
         previous: the notices that were open before, by key.
         preflight: by certificate, what is remembered of its preflights; None when nobody was ever asked.
+        more: cases that are about something else than this look.
     """
     if inventory.first:
         return (digest(inventory, plan),)
@@ -66,6 +69,7 @@ def notices(
         of_clock(inventory, plan),
         of_adoption(inventory),
         of_retired(inventory),
+        more,
         of_preflight(preflight or {}, standings),
     )
     found = {notice.key: notice for notice in _grouped(cases, previous)}
@@ -180,7 +184,7 @@ def _unclear(inventory: Inventory, standings: Iterable[Standing], preflight_aske
     incomplete = bool(inventory.problems)
 
     def unclear(notice: Notice) -> bool:
-        if notice.kind in NEWS or notice.kind in _OF_NOTIFY or notice.kind is NoticeKind.SOURCE_UNREADABLE:
+        if notice.kind in NEWS | _OF_NOTIFY | _ALWAYS_KNOWN:
             return False
         if notice.kind is NoticeKind.CLOCK_SKEWED:
             return not inventory.clocks

@@ -40,7 +40,8 @@ def test_all_verbs_of_the_design_are_there() -> None:
     """The verbs that people were promised."""
     assert {" ".join(verb) for verb in verbs()} == {
         "scan", "plan", "run", "rotate", "status", "history", "show", "verify", "rollback", "approve", "pause",
-        "resume", "revoke", "preflight", "simulate", "demo", "alerts test", "config check", "config schema",
+        "resume", "revoke", "campaign list", "campaign show", "campaign pause", "campaign resume", "campaign cancel",
+         "preflight", "simulate", "demo", "alerts test", "config check", "config schema",
         "config init",
         "account show", "account update", "account roll-key", "account deactivate",
     }  # fmt: skip

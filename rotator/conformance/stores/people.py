@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rotator.conformance.stores.examples import (
@@ -19,11 +21,17 @@ from rotator.conformance.stores.examples import (
 from rotator.core.model import (
     Action,
     Ask,
+    Campaign,
+    CampaignStatus,
+    Member,
+    MemberStatus,
     Notice,
     NoticeKind,
+    Old,
     Pause,
     Quarantine,
     Result,
+    RevocationReason,
     Severity,
     Violation,
 )
@@ -116,6 +124,60 @@ class HearsPeople:
         assert store.requests(open_only=False)[0] == answered
         with pytest.raises(StateError):
             store.answer(999, "done", NOW)
+
+
+class KeepsCampaigns:
+    """Campaigns, their members, and what each replaces."""
+
+    def test_store_keeps_a_campaign(self, store: Store) -> None:
+        """A campaign comes back with its number and its members in their order, under any number of others."""
+        first = store.begin_campaign(_campaign())
+        second = store.begin_campaign(_campaign(issuer="", match="shop-*", away=False))
+        assert first.id != second.id
+        assert store.campaigns() == (first, second)
+        assert [member.certificate for member in store.campaigns()[0].members] == ["search", NAME]
+
+    def test_store_keeps_what_becomes_of_members(self, store: Store) -> None:
+        """A member is written over; what it replaces is only added to, since another thread says what became of it."""
+        begun = store.begin_campaign(_campaign())
+        old = Old(bundle().chain.leaf, "letsencrypt")
+        member = replace(begun.members[1], status=MemberStatus.ASKED, asked_at=NOW, old=(old,))
+        store.keep_members(begun.id, [member])
+        gone = replace(old, revoked_at=NOW + HOUR, error="not today", tries=2, retry_at=NOW + DAY)
+        store.keep_replaced(begun.id, NAME, gone)
+        store.keep_members(begun.id, [replace(member, status=MemberStatus.PROVED)])
+        (found,) = store.campaigns()
+        assert found.members[1] == replace(member, status=MemberStatus.PROVED, old=(gone,))
+        assert found.members[0] == begun.members[0]
+
+    def test_store_knows_which_campaigns_are_open(self, store: Store) -> None:
+        """A paused campaign is open, a done one is not; one that leads away from an issuer does so until cancelled."""
+        begun = store.begin_campaign(_campaign())
+        store.keep_campaign(replace(begun, status=CampaignStatus.PAUSED))
+        assert [one.status for one in store.campaigns(open_only=True)] == [CampaignStatus.PAUSED]
+        store.keep_campaign(replace(begun, status=CampaignStatus.DONE, ended=NOW + DAY))
+        assert store.campaigns(open_only=True) == ()
+        assert store.campaigns()[0].ended == NOW + DAY
+        assert store.fleet(NOW).avoided == {"letsencrypt"}
+        store.keep_campaign(replace(begun, status=CampaignStatus.CANCELLED))
+        assert not store.fleet(NOW).avoided
+        with pytest.raises(StateError):
+            store.keep_campaign(replace(begun, id=999))
+
+
+def _campaign(*, issuer: str = "letsencrypt", match: str = "", away: bool = True) -> Campaign:
+    return Campaign(
+        id=0,
+        issuer=issuer,
+        match=match,
+        reason=RevocationReason.KEY_COMPROMISE,
+        by="ada@host",
+        began=NOW,
+        away=away,
+        revoke=True,
+        deadline=NOW + DAY,
+        members=(Member("search", 1, why="paused"), Member(NAME, 2, since=NOW)),
+    )
 
 
 class TellsPeople:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.core.campaign.pace import Pace, Recent, room
+from rotator.core.campaign.pace import Pace, Recent, finished, room
 from rotator.core.campaign.planning import obstacle, signers
 from rotator.core.drift import current_chain, is_ours
 from rotator.core.lead import HOUR, PolicySettings
@@ -43,12 +43,14 @@ class Next:
         ask: certificates whose renewal is to be asked for now, in their order.
         revoke: certificates whose old ones are to be revoked now.
         wake: when the next step can be made, if that is known to be soon.
+        last: when all that nothing holds back is renewed, at the earliest; None where nothing waits.
     """
 
     campaign: Campaign
     ask: tuple[str, ...] = ()
     revoke: tuple[str, ...] = ()
     wake: datetime | None = None
+    last: datetime | None = None
 
 
 def next_step(
@@ -59,15 +61,21 @@ def next_step(
     recent: Recent,
     settings: PolicySettings,
     now: datetime,
+    *,
+    complete: bool = True,
 ) -> Next:
     """What has become of the members by this look, and what comes next.
 
     Args:
         known: the facts of this look, by certificate.
         revoked: fingerprints of what is revoked already, by whomever.
+        complete: everything could be looked at, so what is not in the facts is not in our care any more.
     """
     members = tuple(
-        _seen(member, known.get(member.certificate), campaign, revoked, settings, now) for member in campaign.members
+        _seen(member, known.get(member.certificate), campaign, revoked, settings, now)
+        if complete or member.certificate in known
+        else member
+        for member in campaign.members
     )
     campaign = replace(campaign, members=members)
     if campaign.status is not CampaignStatus.RUNNING:
@@ -79,7 +87,22 @@ def next_step(
     later = [
         old.retry_at for member in members for old in member.old if old.retry_at is not None and old.retry_at > now
     ]
-    return Next(campaign, asked, due, min([*([wake] if wake else []), *later], default=None))
+    last = _last_done(campaign, known, pace, recent, now)
+    return Next(campaign, asked, due, min([*([wake] if wake else []), *later], default=None), last)
+
+
+def _last_done(
+    campaign: Campaign, known: Mapping[str, Facts], pace: Pace, recent: Recent, now: datetime
+) -> datetime | None:
+    """When the last of those is done that are asked for, or wait for nothing but their turn."""
+    avoided = [campaign.avoided] if campaign.avoided else []
+    turns = [
+        (member.certificate, can[0])
+        for member in campaign.members
+        if member.status is MemberStatus.ASKED or (member.status is MemberStatus.WAITING and not member.why)
+        if member.certificate in known and (can := signers(known[member.certificate], avoided))
+    ]
+    return max(finished(turns, pace, recent, now).values(), default=None)
 
 
 def is_over(member: Member, campaign: Campaign) -> bool:
@@ -294,9 +317,10 @@ def old_of(facts: Facts, issued: Sequence[tuple[Certificate, str]], campaign: Ca
     chains = [facts.newest, *(o.chain for o in facts.installed.values())]
     chains += [s.chain for sightings in facts.served.values() for s in sightings]
     for chain in chains:
-        if chain is not None and signed.get(chain.fingerprint, campaign.issuer) == campaign.issuer:
-            if chain is facts.newest or _is_its_own(chain, facts):
-                found.setdefault(chain.fingerprint, Old(chain.leaf, campaign.issuer))
+        if chain is None or signed.get(chain.fingerprint, campaign.issuer) != campaign.issuer:
+            continue
+        if chain is facts.newest or _is_its_own(chain, facts):
+            found.setdefault(chain.fingerprint, Old(chain.leaf, campaign.issuer))
     return tuple(found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -107,6 +108,11 @@ class Campaign:
     def new_keys(self) -> bool:
         """Whether the old keys are known to others, so that none is used again (Baseline Requirements, 6.1.1.3)."""
         return self.reason in {RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE}
+
+    @property
+    def counts(self) -> Mapping[MemberStatus, int]:
+        """How many members there are of each status."""
+        return {status: sum(member.status is status for member in self.members) for status in MemberStatus}
 
     @property
     def avoided(self) -> str:

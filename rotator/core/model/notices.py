@@ -55,6 +55,7 @@ class NoticeKind(StrEnum):
     SOURCE_UNREADABLE = "source-unreadable"
     PREFLIGHT_FAILED = "preflight-failed"
     BUDGET_SHORT = "budget-short"
+    CAMPAIGN = "campaign"
     PAUSED = "paused"
     CLOCK_SKEWED = "clock-skewed"
     RETIRED = "retired"

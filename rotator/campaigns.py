@@ -1,0 +1,243 @@
+"""Campaigns carried out, look by look: who is asked for next, and whose old certificates are revoked.
+
+What comes next is decided by `rotator.core.campaign` from the facts of the look; here it is stored before it is done,
+so that a crash between any two lines is met by the next look. Rotations are the ordinary ones, held by the ordinary
+limits; an old certificate is revoked under the lock of its name, after one more look at all its places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+
+from rotator.core.campaign.pace import Pace, Recent, pace_of, recent_orders
+from rotator.core.campaign.planning import members_of, why_asked
+from rotator.core.campaign.preview import Preview, preview
+from rotator.core.campaign.steps import next_step, old_of, replaced, to_revoke, unproved
+from rotator.core.limits import STEPS
+from rotator.core.model import (
+    Ask,
+    Campaign,
+    CampaignStatus,
+    CertificateSpec,
+    Facts,
+    Inventory,
+    Member,
+    MemberStatus,
+    Old,
+    Outcome,
+)
+from rotator.core.plan import orders_an_hour
+from rotator.errors import Busy, IssueError, RotatorError
+from rotator.inventory import look_again
+from rotator.log import logger
+from rotator.ports import Store
+from rotator.revoke import NEVER_REVOKED, Candidate, Kept, in_use, revoke
+from rotator.world import World
+
+log = logger(__name__)
+
+STILL_IN_USE = timedelta(minutes=10)
+"""Until what turned out to be in use is looked at again."""
+
+Submit = Callable[[str, Callable[[], Outcome | None]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A look after the campaigns have had their turn.
+
+    Attributes:
+        inventory: the look, with what was asked for just now in the histories.
+        done_at: when each open campaign has asked for everything and has it, at the earliest.
+        wake: when a campaign can go on, if that is known to be soon.
+    """
+
+    inventory: Inventory
+    done_at: Mapping[int, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    wake: datetime | None = None
+
+
+def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
+    """One step of every open campaign.
+
+    Raises:
+        StateError: the state cannot be used.
+    """
+    open_ones = () if inventory.first else world.store.campaigns(open_only=True)
+    if not open_ones:
+        return Advanced(inventory)
+    known = {facts.spec.name: facts for facts in inventory.facts}
+    pace, recent = pace_now(world, inventory)
+    done_at: dict[int, datetime] = {}
+    wakes: list[datetime] = []
+    for campaign in open_ones:
+        step = next_step(
+            campaign,
+            known,
+            world.store.revoked().keys(),
+            pace,
+            recent,
+            world.policy,
+            inventory.at,
+            complete=not inventory.problems,
+        )
+        _keep(step.campaign, campaign, world.store)
+        for name in step.ask:
+            known[name] = _ask(name, known[name], step.campaign, world)
+        for name in step.revoke:
+            submit(name, partial(revoke_old, campaign.id, known[name].spec, world))
+        if step.last is not None:
+            done_at[campaign.id] = step.last
+        wakes += [step.wake] if step.wake else []
+    facts = tuple(known[one.spec.name] for one in inventory.facts)
+    return Advanced(replace(inventory, facts=facts), done_at, min(wakes, default=None))
+
+
+def pace_now(world: World, inventory: Inventory) -> tuple[Pace, Recent]:
+    """How fast renewals may be ordered now, and the orders of the last hour."""
+    fleet = world.store.fleet(inventory.at)
+    an_hour = orders_an_hour(inventory.facts, world.policy)
+    return pace_of(fleet, an_hour, world.policy), recent_orders(fleet, inventory.at)
+
+
+def look_ahead(campaign: Campaign, inventory: Inventory, world: World) -> Preview:
+    """What a campaign would do; changes nothing."""
+    pace, recent = pace_now(world, inventory)
+    return preview(campaign, inventory.facts, pace, recent, world.policy, inventory.at)
+
+
+def begin(campaign: Campaign, inventory: Inventory, world: World) -> Campaign:
+    """Store a campaign with its members in their order; the next look makes its first step."""
+    planned = members_of(campaign, inventory.facts, world.policy)
+    members = tuple(
+        Member(
+            one.name,
+            position,
+            MemberStatus.SKIPPED if one.never else MemberStatus.WAITING,
+            one.obstacle,
+            since=inventory.at,
+        )
+        for position, one in enumerate(planned, start=1)
+    )
+    return world.store.begin_campaign(replace(campaign, members=members))
+
+
+def cancel(campaign: Campaign, store: Store, now: datetime) -> None:
+    """End it: nothing more is asked for or revoked, and what was asked for and has not begun is let go."""
+    store.keep_campaign(replace(campaign, status=CampaignStatus.CANCELLED, ended=now))
+    names = [member.certificate for member in campaign.members if member.asked_at is not None]
+    for name, history in store.histories(names, now).items():
+        if history.ask is not None and history.ask.force and history.ask.reason == why_asked(campaign):
+            store.ask(name, force=False, reason=f"campaign {campaign.id} was cancelled", at=now)
+
+
+def _keep(now: Campaign, before: Campaign, store: Store) -> None:
+    was = {member.certificate: member for member in before.members}
+    store.keep_members(now.id, [member for member in now.members if member != was[member.certificate]])
+    if now.status is not before.status:
+        store.keep_campaign(now)
+        store.audit("campaign-ended", f"campaign {now.id}", told_in_short(now), now.ended or now.began)
+        log.info("campaign ended", campaign=now.id, status=now.status)
+
+
+def told_in_short(campaign: Campaign) -> str:
+    """`12 certificates: 9 revoked, 2 waiting, 1 skipped`."""
+    parts = ", ".join(f"{count} {status}" for status, count in campaign.counts.items() if count)
+    return f"{len(campaign.members)} certificates: {parts or 'none'}"
+
+
+# ---------------------------------------------------------------- asking
+
+
+def _ask(name: str, facts: Facts, campaign: Campaign, world: World) -> Facts:
+    """Ask for one renewal: what it replaces is stored first, so that nothing of it is ever taken for new."""
+    store = world.store
+    member = next(one for one in campaign.members if one.certificate == name)
+    try:
+        with store.lock(name):
+            now = world.clock.now()
+            issued = [(one.chain.leaf, one.issuer) for one in store.issued(name)]
+            asked = replace(
+                member,
+                asked_at=member.asked_at or now,
+                status=MemberStatus.ASKED,
+                why="",
+                since=now,
+                old=member.old or old_of(facts, issued, campaign),
+            )
+            store.keep_members(campaign.id, [asked])
+            if campaign.new_keys or campaign.away:
+                _forget_what_is_begun(name, store, now)
+            ask = Ask(now, force=True, reason=why_asked(campaign), new_key=campaign.new_keys)
+            store.ask(name, force=True, reason=ask.reason, at=now, new_key=ask.new_key)
+    except Busy:
+        return facts  # a rotation of it is in flight; it is asked for in the next look
+    received = facts.history.received and not (campaign.new_keys or campaign.away)
+    return replace(facts, history=replace(facts.history, ask=ask, received=received))
+
+
+def _forget_what_is_begun(name: str, store: Store, now: datetime) -> None:
+    """A key that was made before a compromise was noticed is not used any more, nor an order where nothing is to be
+    ordered any more, nor what was issued by either."""
+    store.drop_pending(name)
+    for one in store.issued(name):
+        if one.status in NEVER_REVOKED:
+            store.set_bundle_status(name, one.chain.fingerprint, "dropped", now)
+
+
+# ---------------------------------------------------------------- revoking
+
+
+def revoke_old(number: int, spec: CertificateSpec, world: World) -> None:
+    """Revoke what a member's renewal replaced, if one more look shows that nobody uses it any more.
+
+    Raises:
+        Busy: a rotation of this certificate is in flight.
+        StateError: the state cannot be used.
+    """
+    store = world.store
+    with store.lock(spec.name):
+        now = world.clock.now()
+        campaign = next((one for one in store.campaigns(open_only=True) if one.id == number), None)
+        member = _member(campaign, spec.name)
+        if campaign is None or member is None or campaign.status is not CampaignStatus.RUNNING:
+            return
+        facts = look_again(spec, world, now)
+        chain = replaced(member, facts, campaign)
+        if chain is None or (unproved(chain, facts) and not (campaign.revoke_unproved and not facts.served)):
+            log.info("not revoked: the new one is not proved any more", certificate=spec.name)
+            return
+        for old in to_revoke(member, campaign, store.revoked().keys(), now):
+            store.keep_replaced(number, spec.name, _revoked(old, facts, campaign, world))
+
+
+def _member(campaign: Campaign | None, name: str) -> Member | None:
+    return next((one for one in campaign.members if one.certificate == name), None) if campaign else None
+
+
+def _revoked(old: Old, facts: Facts, campaign: Campaign, world: World) -> Old:
+    """What has become of one old certificate."""
+    now, used = world.clock.now(), in_use(old.certificate.fingerprint, [facts])
+    if used:
+        return replace(old, error=f"it is still in use: {used[0]}", retry_at=now + STILL_IN_USE)
+    if not old.issuer:
+        why = "nobody knows who signed it; `rotator revoke --certificate FILE --issuer ISSUER`"
+        return replace(old, error=why, retry_at=now + STEPS[-1])
+    try:
+        revoke(Candidate(old.certificate, facts.spec.name, old.issuer), campaign.reason, world)
+    except (IssueError, Kept) as error:
+        log.warning("not revoked; it is tried again", certificate=facts.spec.name, error=str(error))
+        return replace(old, error=f"not revoked: {error}", tries=old.tries + 1, retry_at=now + _wait(error, old.tries))
+    return replace(old, revoked_at=now, error="", retry_at=None)
+
+
+def _wait(error: RotatorError, tries: int) -> timedelta:
+    """The same steps as for orders; what the issuer names is waited for, up to a day."""
+    named = error.retry_after if isinstance(error, IssueError) else None
+    permanent = isinstance(error, Kept) or (isinstance(error, IssueError) and error.permanent)
+    step = STEPS[-1] if permanent else STEPS[min(tries, len(STEPS) - 1)]
+    return min(STEPS[-1], max(step, named)) if named else step

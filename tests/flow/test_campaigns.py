@@ -1,0 +1,284 @@
+"""Campaigns carried out: the most exposed first, within the limits, and nothing revoked that somebody still sees."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from rotator.asked import carry_out
+from rotator.core.model import (
+    Campaign,
+    CampaignStatus,
+    Member,
+    MemberStatus,
+    NoticeKind,
+    Pause,
+    RevocationReason,
+    Severity,
+)
+from rotator.ports import Request
+from tests.flow.issuers import Lie, LyingIssuer
+from tests.flow.services import Manner, Service
+from tests.flow.site import DAY, HOUR, MINUTE, Site
+
+OLD, NEW = "old", "new"
+TICK = timedelta(seconds=31)
+
+
+def ask(site: Site, verb: str, **arguments: str) -> str:
+    """What a person is told who asks for it."""
+    return carry_out(Request(0, verb, arguments, site.time.now, "ada@host"), site.wiring)
+
+
+def begin(site: Site, **arguments: str) -> Campaign:
+    """Begin a campaign against the old issuer."""
+    wanted = {"issuer": OLD, "reason": "key-compromise", "revoke": "yes", **arguments}
+    said = ask(site, "campaign", **wanted)
+    assert "has begun" in said, said
+    return campaign(site)
+
+
+def campaign(site: Site) -> Campaign:
+    return site.store.campaigns()[-1]
+
+
+def member(site: Site, name: str) -> Member:
+    return next(one for one in campaign(site).members if one.certificate == name)
+
+
+def statuses(site: Site) -> dict[str, str]:
+    return {one.certificate: one.status.value for one in campaign(site).members}
+
+
+def looks(site: Site, times: int = 6, every: timedelta = TICK) -> None:
+    for _ in range(times):
+        site.time.goes_by(every)
+        site.look()
+
+
+@pytest.fixture
+def issuers(site: Site) -> tuple[LyingIssuer, LyingIssuer]:
+    """The issuer that has to go, and the one that takes its place."""
+    return site.lying(OLD), site.lying(NEW)
+
+
+def fleet(site: Site, names: str, *, issuers: tuple[str, ...] = (OLD, NEW), **options: object) -> list[Service]:
+    """Services whose certificates the old issuer has just renewed."""
+    services = [site.cared_for(name, issuers=issuers, **options) for name in names.split()]  # type: ignore[arg-type]  # its own keywords
+    site.look()
+    for name in names.split():
+        assert site.history(name).accepted_issuer == OLD
+    site.time.goes_by(DAY)
+    return services
+
+
+Issuers = tuple[LyingIssuer, LyingIssuer]
+
+
+def test_all_are_replaced_and_then_revoked(site: Site, issuers: Issuers) -> None:
+    """Every certificate gets a new key and a new certificate; the old ones are revoked in the look after its proof."""
+    old, _ = issuers
+    services = fleet(site, "a b c")
+    before = {s.serves for s in services}
+    begin(site)
+    site.look()
+    assert not {s.serves for s in services} & before
+    assert not old.revoked, "nothing is revoked in the look that asked for the new one"
+    looks(site, 2)
+    assert set(old.revoked) >= before
+    assert set(old.revoked.values()) == {RevocationReason.KEY_COMPROMISE}
+    assert not set(old.revoked) & {s.serves for s in services}
+    looks(site, 2)
+    assert campaign(site).status is CampaignStatus.DONE
+    assert set(statuses(site).values()) == {"revoked"}
+
+
+def test_what_is_not_reloaded_keeps_its_old_one(site: Site, issuers: Issuers) -> None:
+    """An endpoint that goes on with the old certificate is named, and that certificate is not revoked."""
+    old, _ = issuers
+    good, lazy = fleet(site, "good lazy")
+    lazy.manner = Manner.KEEPS
+    stays = lazy.serves
+    begin(site)
+    looks(site, 5)
+    assert (member(site, "good").status, member(site, "lazy").status) == (MemberStatus.REVOKED, MemberStatus.ROTATED)
+    assert "shows another one" in member(site, "lazy").why
+    assert stays not in old.revoked
+    lazy.manner = Manner.OBEYS
+    lazy.touch()
+    looks(site, 4)
+    assert stays in old.revoked
+    assert campaign(site).status is CampaignStatus.DONE
+    assert good.serves != ""
+
+
+def test_what_no_endpoint_proves_waits(site: Site, issuers: Issuers) -> None:
+    """Without an endpoint nothing proves that nobody sees the old one: it is revoked only where a person says so."""
+    old, _ = issuers
+    (shop,) = fleet(site, "shop")
+    site.specs["shop"] = replace(site.specs["shop"], endpoints=())
+    begin(site)
+    looks(site, 4)
+    assert member(site, "shop").why == "no endpoint of it is known that could show the new one"
+    assert not old.revoked
+    ask(site, "campaign-cancel", campaign="1")
+    begin(site, revoke_unproved="yes", match="shop", issuer="")
+    looks(site, 4)
+    assert shop.serves not in old.revoked
+    assert old.revoked
+
+
+def test_most_exposed_first_and_as_many_as_the_hour_bears(site: Site, issuers: Issuers) -> None:
+    """Two an hour: the served ones in the order of their ends, then the stored one, each in its hour."""
+    old, _ = issuers
+    fleet(site, "late")
+    site.time.goes_by(DAY)
+    fleet(site, "later")
+    site.time.goes_by(DAY)
+    fleet(site, "stored")
+    site.specs["stored"] = replace(site.specs["stored"], endpoints=())
+    site.policy = replace(site.policy, an_hour=2)
+    begin(site, revoke="no")
+    assert [one.certificate for one in campaign(site).members] == ["late", "later", "stored"]
+    looks(site, 3)
+    assert statuses(site) == {"late": "proved", "later": "proved", "stored": "waiting"}
+    asked = len(old.asked)
+    looks(site, 3)
+    assert len(old.asked) == asked, "the hour is used up"
+    site.time.goes_by(HOUR)
+    looks(site, 2)
+    assert statuses(site)["stored"] == "rotated"
+    assert campaign(site).status is CampaignStatus.DONE
+
+
+def test_away_from_an_issuer(site: Site, issuers: Issuers) -> None:
+    """New ones come from the next issuer of each list; what has no other is left out, and nothing is ordered there."""
+    old, new = issuers
+    fleet(site, "shop")
+    fleet(site, "alone", issuers=(OLD,))
+    begin(site, reason="ca-compromise", away="yes", revoke="no")
+    ordered = len(old.asked)
+    looks(site, 4)
+    assert statuses(site) == {"shop": "proved", "alone": "skipped"}
+    assert member(site, "alone").why == "its list has no issuer but old"
+    assert (len(old.asked), len(new.asked)) == (ordered, 1)
+    assert campaign(site).status is CampaignStatus.DONE
+    site.time.goes_by(70 * DAY)
+    site.look()
+    assert site.history("shop").accepted_issuer == NEW, "the next renewal does not go back by itself"
+    assert "old may sign again" in ask(site, "campaign-cancel", campaign="1")
+    assert not site.store.fleet(site.time.now).avoided
+
+
+def test_pause_and_resume_and_cancel(site: Site, issuers: Issuers) -> None:
+    """A paused campaign asks for nothing and revokes nothing; resumed it goes on; cancelled it is over."""
+    old, _ = issuers
+    fleet(site, "a b")
+    site.policy = replace(site.policy, at_once=1)
+    begin(site)
+    site.look()
+    ordered = len(old.asked)
+    assert "asks for nothing new" in ask(site, "campaign-pause", campaign="1")
+    looks(site, 3)
+    assert (len(old.asked), old.revoked) == (ordered, {})
+    assert "paused" in ask(site, "campaign-pause", campaign="1")
+    ask(site, "campaign-resume", campaign="1")
+    looks(site, 2)
+    assert len(old.asked) == ordered + 1
+    ask(site, "campaign-cancel", campaign="1")
+    gone = dict(old.revoked)
+    looks(site, 3)
+    assert old.revoked == gone
+    assert campaign(site).status is CampaignStatus.CANCELLED
+
+
+def test_pauses_of_people_hold(site: Site, issuers: Issuers) -> None:
+    """A paused certificate waits for its pause to end while the others go on, and is done then."""
+    fleet(site, "a b")
+    site.store.pause("a", Pause("frozen", site.time.now))
+    begin(site)
+    looks(site, 4)
+    assert statuses(site) == {"a": "waiting", "b": "revoked"}
+    assert member(site, "a").why.startswith("paused: ")
+    site.store.resume("a", site.time.now)
+    looks(site, 4)
+    assert statuses(site)["a"] == "revoked"
+
+
+def test_revocation_that_fails_is_told_and_tried_again(site: Site, issuers: Issuers) -> None:
+    """An issuer that refuses to revoke is asked again with longer and longer waits, and people are told."""
+    old, _ = issuers
+    fleet(site, "shop")
+    begin(site)
+    site.look()
+    old.lie = Lie.REFUSES
+    looks(site, 2)
+    site.look()
+    (notice,) = [n for n in site.inbox.notices if n.kind is NoticeKind.CAMPAIGN and n.severity is Severity.WARNING]
+    assert "could not be revoked" in notice.title
+    assert "not today" in member(site, "shop").why
+    old.lie = Lie.NONE
+    looks(site, 3, every=MINUTE)
+    assert member(site, "shop").status is MemberStatus.REVOKED
+    assert any(n.kind is NoticeKind.CAMPAIGN and n.resolved for n in site.inbox.notices)
+
+
+def test_behind_its_deadline(site: Site, issuers: Issuers) -> None:
+    """A campaign that cannot be done in time is told as a warning from its first look on."""
+    fleet(site, "a b c")
+    site.policy = replace(site.policy, an_hour=1)
+    begin(site, deadline=(site.time.now + HOUR).isoformat())
+    looks(site, 2)
+    (notice,) = [n for n in site.inbox.notices if n.kind is NoticeKind.CAMPAIGN]
+    assert (notice.severity, "late" in notice.title) == (Severity.WARNING, True)
+    assert notice.command == "rotator campaign show 1"
+
+
+def test_the_cap_of_a_day_holds(site: Site, issuers: Issuers) -> None:
+    """However often campaigns are begun, a certificate gets no more orders a day than any other."""
+    old, _ = issuers
+    fleet(site, "shop")
+    before = len(old.asked)
+    for number in range(1, 6):
+        begin(site, revoke="no")
+        looks(site, 3)
+        ask(site, "campaign-cancel", campaign=str(number))
+    assert len(old.asked) - before <= 3
+    assert "cap" in member(site, "shop").why
+
+
+def test_same_campaign_twice(site: Site, issuers: Issuers) -> None:
+    """A second campaign about the same certificates is refused, and names the first."""
+    fleet(site, "shop")
+    begin(site)
+    assert "campaign 1 is about the same" in ask(site, "campaign", issuer=OLD, reason="key-compromise")
+    assert "there is no campaign 7" in ask(site, "campaign-pause", campaign="7")
+
+
+def test_a_key_that_was_made_before_is_not_used(site: Site, issuers: Issuers) -> None:
+    """An order that was begun with a key from before the compromise is given up for a new key."""
+    old, _ = issuers
+    fleet(site, "shop")
+    old.lie = Lie.REFUSES
+    site.store.ask("shop", force=True, reason="", at=site.time.now)
+    site.look()
+    pending = site.store.pending("shop")
+    assert pending is not None
+    old.lie = Lie.NONE
+    begin(site)
+    looks(site, 2)
+    accepted = next(one for one in site.store.bundles("shop") if one.status == "accepted")
+    assert accepted.bundle.key != pending.key
+
+
+def test_progress_is_in_the_metrics(site: Site, issuers: Issuers) -> None:
+    """How many members there are of each status is a gauge."""
+    fleet(site, "shop")
+    begin(site)
+    wiring = site.wiring
+    wiring.metrics.campaigns(site.store.campaigns(open_only=True))
+    assert b'rotator_campaign_members{campaign="1",status="waiting"} 1.0' in wiring.metrics.render()
+    assert json.dumps(statuses(site))
