@@ -6,6 +6,7 @@ Public ones; of the others those that the operator allowed, by host name or by n
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -25,6 +26,20 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def own_address(of: str, port: int = 53) -> str:
+    """The address of this machine that packets to another one leave from; empty where there is no way to it.
+
+    Nothing is sent: a datagram socket that is connected only asks the routing table.
+    """
+    family = socket.AF_INET6 if ":" in of else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((of, port))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
 
 
 @dataclass(frozen=True, slots=True)

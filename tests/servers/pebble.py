@@ -49,6 +49,8 @@ class PebbleSettings:
     """Domains that are refused with `rejectedIdentifier`."""
     key_algorithm: str = "rsa"
     """Of the CA's own keys: `rsa` or `ecdsa`. Pebble gives `intermediate` only an RSA key."""
+    http_port: int = 0
+    """Where it asks HTTP-01 challenges; without it a free port."""
     dns_server: str = ""
     """Another resolver than its own pebble-challtestsrv, as `address:port`."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -166,6 +168,7 @@ def _config(settings: PebbleSettings, ports: Mapping[str, int]) -> dict[str, obj
 def _pebble(folder: Path, settings: PebbleSettings) -> Pebble:
     """Write what an instance needs into its folder, without starting it."""
     ports = {name: free_port() for name in ("acme", "management", "http", "tls", "dns", "dns_management")}
+    ports["http"] = settings.http_port or ports["http"]
     ca = authority(folder)
     ca.issue("pebble", "localhost", LOOPBACK)
     (folder / "pebble.json").write_text(json.dumps(_config(settings, ports)))

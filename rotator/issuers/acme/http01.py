@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
-import structlog
-
 from rotator.core.model import Check
-from rotator.errors import IssueError
+from rotator.errors import IssueError, Pending
+from rotator.issuers.acme.entrance import PATH, Entrance
+from rotator.issuers.acme.kubernetes_routes import Routes
 from rotator.issuers.acme.listening import Listener, Listeners
-from rotator.issuers.acme.proving import Http01
-from rotator.issuers.acme.solver import Desk, Proof
+from rotator.issuers.acme.proving import Http01, split_listen
+from rotator.issuers.acme.solver import Desk, Proof, Undoing
 from rotator.lib import atomicfile
 
-PATH = "/.well-known/acme-challenge/"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _REQUEST_SECONDS = 5.0  # for one request of the CA, or of a stranger who says nothing
-
-log = structlog.get_logger()
 
 Responses = Mapping[str, str]
 """Token → key authorization."""
@@ -37,30 +36,46 @@ class Http01Solver:
     def __init__(self, settings: Http01, desk: Desk) -> None:
         self._settings = settings
         self._desk = desk
+        self._routes = Routes(settings.kubernetes, desk) if settings.kubernetes else None
+        self._seen = Entrance(settings, desk)
 
     def objection(self, name: str) -> str:
-        return (
-            "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one"
-            if name.startswith("*.")
-            else ""
-        )
+        if name.startswith("*."):
+            return "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one"
+        return ""
 
-    def showing(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
-        return showing(self._settings, {proof.token: proof.authorization for proof in proofs}, self._desk.issuer)
+    @contextmanager
+    def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
+        with ExitStack() as stack:
+            pod = self._routes.address() if self._routes is not None else ""
+            place = self._settings.listening(pod)
+            responses = {proof.token: proof.authorization for proof in proofs}
+            stack.enter_context(showing(self._settings, place, responses, self._desk))
+            if self._routes is not None:
+                stack.enter_context(self._routes.to(pod, split_listen(place)[1], proofs))
+            if self._settings.is_checked:
+                self._seen.wait_for(proofs)
+            yield
 
     def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
-        """Whether the place of the challenges can be used: the address is free, the folder can be written to."""
+        """A proof of our own, shown at the very place; with `check` also fetched as a CA would fetch it."""
+        probe = secrets.token_urlsafe(16)
+        proofs = [Proof(name, f"rotator-preflight-{probe}", f"rotator-preflight-{probe}") for name in names]
         try:
-            with self.showing([Proof(names[0], "preflight", "")]):
+            with self.showing(proofs):
                 pass
-        except IssueError as error:
-            return (Check(self.kind, str(error)),)
-        return (
-            Check(self.kind, detail=f"challenges can be shown at {self._settings.webroot or self._settings.listen}"),
-        )
+        except (IssueError, Pending) as error:
+            return (Check(self.kind, str(error), _REMEDY),)
+        where = self._settings.webroot or (self._settings.kubernetes and "the cluster") or self._settings.listen
+        seen = f"shown by {where}, and fetched through port 80 of each name"
+        untold = f"can be shown by {where}; whether port 80 of each name leads there is not looked at without `check`"
+        return (Check(self.kind, detail=f"a challenge {seen if self._settings.is_checked else untold}"),)
 
 
-def showing(settings: Http01, responses: Responses, issuer: str) -> AbstractContextManager[None]:
+_REMEDY = "free the port, make the webroot writable, or lead port 80 of the names to it"
+
+
+def showing(settings: Http01, place: str, responses: Responses, desk: Desk) -> AbstractContextManager[None]:
     """Show these responses as long as the context lasts.
 
     Raises:
@@ -68,39 +83,42 @@ def showing(settings: Http01, responses: Responses, issuer: str) -> AbstractCont
     """
     odd = [token for token in responses if not TOKEN.fullmatch(token)]
     if odd:
-        raise IssueError(f"{issuer}: the CA sent a challenge token that is no token", permanent=True)
+        raise IssueError(f"{desk.issuer}: the CA sent a challenge token that is no token", permanent=True)
     if settings.webroot is not None:
-        return _in_webroot(settings.webroot, responses, issuer)
-    return LISTENERS.showing(settings.listen, responses, issuer)
+        return _in_webroot(settings.webroot, responses, desk)
+    return LISTENERS.showing(place, responses, desk.issuer)
 
 
 # ---------------------------------------------------------------- files below another server's root
 
 
 @contextmanager
-def _in_webroot(webroot: Path, responses: Responses, issuer: str) -> Iterator[None]:
+def _in_webroot(webroot: Path, responses: Responses, desk: Desk) -> Iterator[None]:
     folder = webroot / PATH.strip("/")
-    with ExitStack() as stack:
+    with Undoing(desk.issuer) as undoing:
         try:
             # The root itself is the other server's: a typing error must not make a new one.
             (webroot / ".well-known").mkdir(exist_ok=True)
             folder.mkdir(exist_ok=True)
+            for token in desk.traces.left(str(folder)):
+                _remove(folder, token, desk)
             for token, authorization in responses.items():
-                stack.callback(_remove, folder / token)
+                undoing.later(str(folder / token), partial(_remove, folder, token, desk))
+                desk.traces.note(str(folder), token)
                 atomicfile.write(folder / token, authorization.encode(), mode=0o644)
         except OSError as error:
             raise IssueError(
-                f"{issuer}: the challenge cannot be put into {folder}: {error.strerror}; let rotator write there"
+                f"{desk.issuer}: the challenge cannot be put into {folder}: {error.strerror}; let rotator write there"
             ) from error
         yield
 
 
-def _remove(path: Path) -> None:
+def _remove(folder: Path, token: str, desk: Desk) -> None:
     try:
-        path.unlink(missing_ok=True)
+        (folder / token).unlink(missing_ok=True)
     except OSError as error:
-        # Litter, no danger: it proves nothing once the challenge is over.
-        log.warning("a challenge file could not be removed", path=str(path), error=error.strerror)
+        raise IssueError(f"{desk.issuer}: {folder / token} cannot be removed: {error.strerror}") from error
+    desk.traces.forget(str(folder), token)
 
 
 # ---------------------------------------------------------------- a listener of our own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,18 +13,84 @@ from pydantic import Field, field_validator, model_validator
 from rotator.lib.dns.resolving import server_address
 from rotator.settings import Duration, PluginSettings, SecretRef
 
+KUBERNETES_PORT = 8089
+
+
+class GatewayRef(PluginSettings):
+    """A Gateway whose listener on port 80 takes the routes.
+
+    Attributes:
+        name: of the Gateway.
+        namespace: it is in; else that of the routes.
+        section: its listener; else all that allow it.
+    """
+
+    name: str = Field(min_length=1)
+    namespace: str = ""
+    section: str = ""
+
+
+class Http01Kubernetes(PluginSettings):
+    """Routes for the CA's requests through a cluster's entrance to the pod that rotator runs in.
+
+    Each order makes a Service with an EndpointSlice, and an Ingress or an HTTPRoute per name for the one path that the
+    CA asks for; all are taken away when the order has ended.
+
+    Attributes:
+        ingress_class: of the Ingresses; either this or gateway.
+        gateway: the Gateway that HTTPRoutes are for.
+        namespace: where the objects are made; else rotator's own.
+        address: of the pod, where its listener is; else the environment's POD_IP, else the one that it reaches the API
+            server from.
+        selector: labels of the pods that the Service sends requests to, instead of this pod's address alone. Only for
+            a single replica, and where EndpointSlices may not be written.
+        annotations: of each Ingress or HTTPRoute, for controllers that need some.
+        kubeconfig: a kubeconfig file; without it the pod's own credentials.
+        kube_context: a context of the kubeconfig; without it the current one.
+    """
+
+    ingress_class: str = ""
+    gateway: GatewayRef | None = None
+    namespace: str = ""
+    address: str = ""
+    selector: Mapping[str, str] = Field(default_factory=dict)
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+    kubeconfig: str = ""
+    kube_context: str = ""
+
+    @field_validator("address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return str(ip_address(value)) if value else ""
+
+    @model_validator(mode="after")
+    def _one_entrance(self) -> Self:
+        if bool(self.ingress_class) == (self.gateway is not None):
+            raise ValueError("say how requests come in: either ingress_class or gateway")
+        return self
+
 
 class Http01(PluginSettings):
     """How HTTP-01 challenges are answered: by a listener of our own, or by files below another server's root.
 
     Attributes:
         listen: `address:port`; open only while an order needs it. The CA asks on port 80 of each name, so whatever
-            receives that must pass `/.well-known/acme-challenge/` on to here.
+            receives that must pass `/.well-known/acme-challenge/` on to here. With `kubernetes` it is port 8089.
         webroot: the folder that a web server shows on port 80 of each name.
+        kubernetes: have a cluster's Ingress controller or Gateway pass the CA's requests on to our listener.
+        check: fetch each proof ourselves by port 80 of every address of its name before the CA does, and in preflight;
+            with `kubernetes` it is done unless this says false. It needs a way from here to there.
+        propagation: how long one attempt waits until that succeeds.
+        resolvers: whom the addresses are asked of for that, as `address` or `address:port`; else the resolvers of this
+            machine.
     """
 
     listen: str = "0.0.0.0:80"
     webroot: Path | None = None
+    kubernetes: Http01Kubernetes | None = None
+    check: bool | None = None
+    propagation: Duration = Field(default=timedelta(minutes=2), ge=timedelta(seconds=1), le=timedelta(hours=1))
+    resolvers: tuple[str, ...] = ()
 
     @field_validator("listen")
     @classmethod
@@ -31,11 +98,28 @@ class Http01(PluginSettings):
         split_listen(value)
         return value
 
+    @field_validator("resolvers")
+    @classmethod
+    def _are_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            server_address(each)
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.webroot is not None and "listen" in self.model_fields_set:
+        if self.webroot is not None and ("listen" in self.model_fields_set or self.kubernetes is not None):
             raise ValueError("say how challenges are answered: either listen or webroot")
         return self
+
+    @property
+    def is_checked(self) -> bool:
+        return self.kubernetes is not None if self.check is None else self.check
+
+    def listening(self, pod: str) -> str:
+        """Where to listen; for a pod of that address all its addresses of the family, unless it is said."""
+        if not pod or "listen" in self.model_fields_set:
+            return self.listen
+        return f"[::]:{KUBERNETES_PORT}" if ":" in pod else f"0.0.0.0:{KUBERNETES_PORT}"
 
 
 class Rfc2136(PluginSettings):

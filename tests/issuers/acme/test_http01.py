@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 import requests
 
 from rotator.errors import IssueError
-from rotator.issuers.acme.http01 import LISTENERS, PATH, showing
+from rotator.issuers.acme.entrance import PATH
+from rotator.issuers.acme.http01 import LISTENERS
+from rotator.issuers.acme.http01 import showing as shown_by
 from rotator.issuers.acme.proving import Http01, split_listen
+from rotator.issuers.acme.solver import Desk
+from rotator.issuers.acme.traces import Traces
+from tests.issuers.asking import Drawer, real_clock
 from tests.servers.ports import free_port
 
 
@@ -23,6 +28,15 @@ def place() -> Iterator[Http01]:
     """An address of the test's own, and nothing open there afterwards."""
     yield Http01(listen=f"127.0.0.1:{free_port()}")
     assert not LISTENERS._open
+
+
+def desk_of(issuer: str, drawer: Drawer | None = None) -> Desk:
+    clock = real_clock()
+    return Desk(issuer, clock, Traces(drawer or Drawer(), issuer, clock.now))
+
+
+def showing(settings: Http01, responses: Mapping[str, str], issuer: str) -> AbstractContextManager[None]:
+    return shown_by(settings, settings.listen, responses, desk_of(issuer))
 
 
 def ask_at(place: Http01, path: str, method: str = "GET") -> requests.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Protocol
 
 from rotator.errors import SecretMissing
@@ -10,6 +9,7 @@ from rotator.issuers.acme.proving import Dns01, Rfc2136
 from rotator.lib.dns import DnsError, Lookups, Nameserver, updates
 from rotator.lib.dns.resolving import server_address
 from rotator.lib.dns.updates import SharedKey, TextRecord
+from rotator.lib.reach import own_address
 
 
 class Writer(Protocol):
@@ -64,9 +64,7 @@ class Rfc2136Writer:
         addresses = self._lookups.addresses_of(primary)
         if not addresses:
             raise DnsError(f"{primary}, the primary of {zone}, has no address; name one as rfc2136.server")
-        family = {True: socket.AF_INET6, False: socket.AF_INET}
-        reachable = [each for each in addresses if _has_way(family[":" in each], each)]
-        return Nameserver(primary, (reachable or addresses)[0])
+        return Nameserver(primary, next(filter(own_address, addresses), addresses[0]))
 
     def _key(self) -> SharedKey | None:
         if self._settings.key is None:
@@ -76,9 +74,3 @@ class Rfc2136Writer:
         except SecretMissing as error:
             raise DnsError(str(error), permanent=True) from error
         return SharedKey(self._settings.key_name, secret, self._settings.algorithm)
-
-
-def _has_way(family: socket.AddressFamily, address: str) -> bool:
-    """Whether this machine has a route there; nothing is sent."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        return probe.connect_ex((address, 53)) == 0
