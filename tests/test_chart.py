@@ -62,6 +62,19 @@ EVERYTHING: Values = {
             },
             "cm": {"cert_manager": {"issuer": {"name": "internal", "kind": "ClusterIssuer"}}},
             "team": {"cert_manager": {"issuer": {"name": "ca"}, "namespace": "default"}},
+            "public": {
+                "acme": {
+                    "directory": "letsencrypt",
+                    "agree_terms": True,
+                    "http01": {"kubernetes": {"ingress_class": "nginx"}},
+                    "solvers": [
+                        {
+                            "names": ["*.edge.example.com"],
+                            "http01": {"kubernetes": {"gateway": {"name": "edge"}, "namespace": "default"}},
+                        }
+                    ],
+                }
+            },
         },
         "alerts": {"oncall": {"webhook": {"url": "${env:HOOK}"}}},
         "certificates": [CERTIFICATE],
@@ -399,3 +412,37 @@ def test_notes_tell_what_was_installed(tmp_path: Path) -> None:
     done = helm("install", EVERYTHING, tmp_path, "--dry-run=client", "rotator", "--namespace", "ops")
     assert "secrets in default: checkout-tls, shop-tls" in done.stdout, done.stderr
     assert "Nobody is told" not in done.stdout
+
+
+def test_where_challenges_are_led_through_the_cluster_there_are_rights_for_it(tmp_path: Path) -> None:
+    """In the namespaces of the config alone, for the kinds that are made there; the pod learns who it is."""
+    objects = render(EVERYTHING, tmp_path)
+
+    roles = {role["metadata"]["namespace"]: role["rules"] for role in of_kind(objects, "Role", "-challenges")}
+    (deployment,) = of_kind(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    kinds = {place: sorted(rule["resources"][0] for rule in rules) for place, rules in roles.items()}
+    assert kinds == {
+        "ops": ["endpointslices", "ingresses", "services"],
+        "default": ["endpointslices", "httproutes", "services"],
+    }
+    assert {rule["verbs"] == ["get", "list", "create", "delete"] for rules in roles.values() for rule in rules} == {
+        True
+    }
+    assert [each["name"] for each in container["env"]] == ["POD_IP", "POD_NAME", "POD_NAMESPACE", "POD_UID", "HOOK"]
+    assert of_kind(render({}, tmp_path), "Role", "-challenges") == []
+
+
+def test_a_selector_needs_no_endpoint_slices(tmp_path: Path) -> None:
+    """And what is in another cluster needs no rights here."""
+    kubernetes = {"ingress_class": "nginx", "selector": {"app": "rotator"}}
+    elsewhere = {"ingress_class": "nginx", "kubeconfig": "/etc/other", "namespace": "far"}
+    issuers = {
+        name: {"acme": {"directory": "letsencrypt", "agree_terms": True, "http01": {"kubernetes": each}}}
+        for name, each in {"here": kubernetes, "there": elsewhere}.items()
+    }
+
+    (role,) = of_kind(render({"config": {"mode": "rotate", "issuers": issuers}}, tmp_path), "Role", "-challenges")
+
+    assert role["metadata"]["namespace"] == "ops"
+    assert sorted(rule["resources"][0] for rule in role["rules"]) == ["ingresses", "services"]

@@ -153,3 +153,28 @@ issuers: cert-manager's, certificaterequests: [any] where some are made}).
 {{- end -}}
 {{- dict "csr" $csr "approve" ($approve | uniq | sortAlpha) "clusterIssuers" ($clusterIssuers | uniq | sortAlpha) "in" $in | toYaml -}}
 {{- end -}}
+
+{{/*
+Where the ACME issuers in `config` make objects that lead a CA's requests to this pod; nothing where nothing rotates.
+YAML: namespace → {ingresses, httproutes, endpointslices: whether they are made there}.
+*/}}
+{{- define "rotator.challenges" -}}
+{{- $found := dict -}}
+{{- $root := . -}}
+{{- if eq (include "rotator.rotates" .) "true" -}}
+  {{- range $name, $issuer := .Values.config.issuers -}}
+    {{- $acme := default dict (dig "acme" dict $issuer) -}}
+    {{- range $way := append (default list $acme.solvers) $acme -}}
+      {{- $kubernetes := dig "http01" "kubernetes" "" $way -}}
+      {{- if and (kindIs "map" $kubernetes) (not $kubernetes.kubeconfig) (not $kubernetes.kube_context) -}}
+        {{- $namespace := default $root.Release.Namespace $kubernetes.namespace -}}
+        {{- $there := default dict (get $found $namespace) -}}
+        {{- $_ := set $there (ternary "httproutes" "ingresses" (kindIs "map" $kubernetes.gateway)) true -}}
+        {{- if not $kubernetes.selector -}}{{- $_ := set $there "endpointslices" true -}}{{- end -}}
+        {{- $_ := set $found $namespace $there -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- $found | toYaml -}}
+{{- end -}}
