@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from rotator.cli.ending import Ending
+from rotator.cli.ending import Ending, Mistake
 from rotator.cli.options import DEFAULT_CONFIG, ConfigOption, Output, OutputOption, agreed
 from rotator.cli.verb import Deed, Verb
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from rotator.config.build import Config
     from rotator.core.model import IssuerAccount
     from rotator.report.json import Json
 
@@ -41,7 +42,9 @@ def show(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, output: 
     from rotator.cli.screen import show as tell
 
     log_to_stderr()
-    with on_a_copy(read_config(config)) as wiring, progress(f"asking the CA of {issuer}"):
+    read = read_config(config)
+    _named(issuer, read)
+    with on_a_copy(read) as wiring, progress(f"asking the CA of {issuer}"):
         found = account_of(issuer, wiring.world).account()
     tell(output, table=lambda: _table(found), json=lambda: _json(issuer, found))
     return Ending.CLEAN
@@ -97,7 +100,21 @@ def _ask(verb: str, issuer: str, config: Path, output: Output, arguments: dict[s
     from rotator.cli.opening import log_to_stderr, read_config
 
     log_to_stderr("warning")
-    return tell(output, ask(read_config(config), verb, [{"issuer": issuer, **arguments}]))
+    read = read_config(config)
+    _named(issuer, read)
+    return tell(output, ask(read, verb, [{"issuer": issuer, **arguments}]))
+
+
+def _named(issuer: str, read: Config) -> None:
+    """The issuer must be in the config, and of a kind that has accounts."""
+    from rotator.plugins import find
+
+    entry = next((entry for entry in read.issuers if entry.name == issuer), None)
+    if entry is None:
+        names = ", ".join(entry.name for entry in read.issuers) or "none"
+        raise Mistake(f"there is no issuer {issuer!r} in the config; there are {names}")
+    if not hasattr(find("issuers", entry.kind), "update_account"):
+        raise Mistake(f"{issuer} knows no accounts ({entry.kind})")
 
 
 def _table(found: IssuerAccount) -> RenderableType:

@@ -74,12 +74,10 @@ def test_ending_is_not_done_by_mistake(fleet: Fleet, front: Front) -> None:
 )
 def test_an_issuer_without_an_account_is_said(fleet: Fleet, issuer: str, said: str) -> None:
     """A typing error, or a CA of another kind: one sentence for looking and for changing."""
-    shown = fleet.call("account", "show", issuer)
-    changed = fleet.call("account", "roll-key", issuer)
-
-    assert (shown.exit_code, changed.exit_code) == (3, 1)
-    assert said in shown.stderr
-    assert said in " ".join(changed.stdout.split())
+    for verb in ("show", "roll-key"):
+        ended = fleet.call("account", verb, issuer)
+        assert ended.exit_code == 2
+        assert said in ended.stderr
 
 
 def test_the_daemon_changes_the_account(fleet: Fleet, front: Front) -> None:

@@ -108,7 +108,9 @@ class Upkeep:
     def update(self, *, agree_terms: bool, anew: bool) -> IssuerAccount:
         """Make it, or tell the CA where to write to and, where a person says so, that we agree (RFC 8555, 7.3.2)."""
         account = self._settled(self._accounts.get())
-        if anew and account.deactivated:
+        if anew:
+            if not self._has_ended(account):
+                raise IssueError(f"{self._issuer}: the account is valid; --new is for one that has ended")
             account = self._accounts.put(Account(new_key(KeySpec())))
         self._require_active(account)
         if not account.address:
@@ -160,6 +162,18 @@ class Upkeep:
                     raise
             account = self._accounts.put(replace(account, deactivated=True))
         return self._shown(account, {"status": DEACTIVATED})
+
+    def _has_ended(self, account: Account) -> bool:
+        """Here or at the CA, which may have ended it itself."""
+        if account.deactivated or not account.address:
+            return account.deactivated
+        server = self._signed_in(account)
+        try:
+            return server.resource(server.post(account.address, None)).get("status") != VALID
+        except Refused as error:
+            if error.code not in {"unauthorized", "accountDoesNotExist"}:
+                raise
+            return True
 
     # ------------------------------------------------------------ which key it has
 

@@ -254,6 +254,18 @@ def test_a_deactivated_account_issues_nothing_until_a_person_wants_another(
     assert kept(drawer)["address"] != first
 
 
+def test_an_account_that_was_ended_elsewhere_can_be_made_anew(
+    front: Front, issuer: AcmeIssuer, make: MakeIssuer, drawer: Drawer
+) -> None:
+    """The CA has ended it without us: `--new` asks the CA, so it works then, and for a valid account it does not."""
+    with pytest.raises(IssueError, match="the account is valid"):
+        issuer.update_account(agree_terms=False, anew=True)
+    elsewhere = AcmeIssuer("ca", issuer._settings, issuer._clock, Drawer(dict(drawer.kept)))
+    elsewhere.deactivate_account()
+
+    assert make(front).update_account(agree_terms=False, anew=True).status == "valid"
+
+
 def test_a_deactivation_whose_answer_was_lost_is_found_done(front: Front, issuer: AcmeIssuer, drawer: Drawer) -> None:
     """The CA has ended it and refuses all it says from then on: asked again, that is the answer."""
     front.change = cut(MY_ACCOUNT)
