@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -40,12 +40,13 @@ VALIDATION_PERMANENT = frozenset({"caa", "rejectedIdentifier", "unsupportedIdent
 LONGEST_WAIT = timedelta(days=7)
 """The longest window of any limit of Let's Encrypt; a longer `Retry-After` is a mistake or malice."""
 
+_LIMITED = "rateLimited"
 _MOST_SHOWN = 500  # characters of what a CA says
 _MOST_PARTS = 5
 _MOST_LINK = 2000  # a link that a person is to open is shown whole or not at all
 
 _LINK = re.compile(r"https://[^\s<>\"'`\\^{}|]+")
-_PAUSED = frozenset({"rateLimited", "unauthorized"})
+_PAUSED = frozenset({_LIMITED, "unauthorized"})
 _PAUSE = re.compile(r"paused?\b|temporarily prevented", re.IGNORECASE)
 
 
@@ -60,7 +61,7 @@ class Refused(IssueError):  # noqa: N818 - reads as what happened
     def __init__(
         self, message: str, *, code: str, status: int, permanent: bool = False, retry_after: timedelta | None = None
     ) -> None:
-        limited = code == "rateLimited"
+        limited = code == _LIMITED
         super().__init__(message, permanent=permanent, retry_after=retry_after, refused_by_limit=limited)
         self.code = code
         self.status = status
@@ -104,23 +105,33 @@ def refusal(answer: requests.Response, issuer: str, now: datetime) -> Refused:
     )
 
 
-def validation_failure(name: str, problem: Mapping[str, Any], issuer: str) -> IssueError:
-    """Why an authorization failed, from the error of its challenge."""
-    said = sentence(problem) or "it gives no reason"
+def validation_failure(failed: Sequence[tuple[str, Mapping[str, Any]]], issuer: str) -> IssueError:
+    """Why authorizations failed.
+
+    Args:
+        failed: each name that the CA looked at in vain, with the error of its challenge; at least one.
+    """
+    most = _MOST_SHOWN // min(len(failed), _MOST_PARTS)
+    said = [
+        f"the CA could not verify that {name} is ours: {_shortened(sentence(problem) or 'it gives no reason', most)}"
+        for name, problem in failed[:_MOST_PARTS]
+    ]
+    more = len(failed) - _MOST_PARTS
+    codes = {code_of(problem) for _, problem in failed}
     return IssueError(
-        f"{issuer}: the CA could not verify that {name} is ours: {said}",
-        permanent=code_of(problem) in VALIDATION_PERMANENT,
-        failed_names=(name,),
-        refused_by_limit=code_of(problem) == "rateLimited",
+        f"{issuer}: {'; '.join(said)}{f'; and {more} names more' if more > 0 else ''}",
+        permanent=bool(codes & VALIDATION_PERMANENT),
+        failed_names=tuple(name for name, _ in failed),
+        refused_by_limit=_LIMITED in codes,
     )
 
 
 def order_failure(problem: Mapping[str, Any], issuer: str) -> IssueError:
     """Why an order became invalid, from its own error."""
     said = sentence(problem) or "the CA gives no reason"
-    permanent = code_of(problem) in VALIDATION_PERMANENT | {"badCSR", "badPublicKey"}
-    limited = code_of(problem) == "rateLimited"
-    return IssueError(f"{issuer}: the order failed: {said}", permanent=permanent, refused_by_limit=limited)
+    code = code_of(problem)
+    permanent = code in VALIDATION_PERMANENT | {"badCSR", "badPublicKey"}
+    return IssueError(f"{issuer}: the order failed: {said}", permanent=permanent, refused_by_limit=code == _LIMITED)
 
 
 def code_of(problem: Mapping[str, Any]) -> str:
@@ -156,11 +167,11 @@ def _words(problem: Mapping[str, Any]) -> str:
     return f"{name}: {said}" if name else str(said)
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, most: int = _MOST_SHOWN) -> str:
     """Cut where it is too long, but never within a link: half of one leads nowhere."""
-    if len(text) <= _MOST_SHOWN:
+    if len(text) <= most:
         return text
-    cut = next((m.start() for m in _LINK.finditer(text) if m.start() < _MOST_SHOWN < m.end()), _MOST_SHOWN)
+    cut = next((found.start() for found in _LINK.finditer(text) if found.start() < most < found.end()), most)
     return text[:cut].rstrip()
 
 

@@ -212,12 +212,11 @@ class Ordering:
         """The authorizations that still wait for a proof, or for the CA to look at it.
 
         Raises:
-            IssueError: one of them has failed.
+            IssueError: some of them have failed; all that have by now are named.
         """
         found = [self._authorization(url) for url in urls]
-        for each in found:
-            if each.has_failed:
-                raise validation_failure(each.name, each.error, self._server.issuer)
+        if failed := [(each.name, each.error) for each in found if each.has_failed]:
+            raise validation_failure(failed, self._server.issuer)
         return [each for each in found if each.status == PENDING]
 
     def _authorization(self, url: str) -> Authorization:

@@ -66,6 +66,7 @@ class TestPolicy:
             issue(make(pebble), ask(fresh(), name))
 
         assert not failed.value.permanent
+        assert failed.value.failed_names == (name,)
 
     def test_a_caa_record_for_another_ca_is_permanent(self, front: Front, make: MakeIssuer) -> None:
         """Somebody has to change the record; the CA's words say which."""
@@ -112,6 +113,17 @@ class TestPolicy:
             issue(make(front), ask(fresh()))
 
         assert refused.value.permanent
+
+    def test_a_profile_for_other_accounts_is_permanent(self, front: Front, make: MakeIssuer) -> None:
+        """Let's Encrypt says `unauthorized` for a profile that only some accounts may order: asked once."""
+        said = problem("unauthorized", "account ID 1 is not permitted to use certificate profile 'shortlived'", 403)
+        front.instead = lambda request: said if NEW_ORDER in request.path else None
+
+        with pytest.raises(IssueError, match="not permitted to use certificate profile") as refused:
+            issue(make(front), ask(fresh(), profile="shortlived"))
+
+        assert refused.value.permanent
+        assert front.asked(NEW_ORDER) == 1
 
     def test_a_rate_limit_names_its_end(self, front: Front, make: MakeIssuer) -> None:
         """429 rateLimited: not permanent, asked once, and the wait goes into the backoff."""
@@ -404,10 +416,21 @@ class TestSentences:
         """`unauthorized` in a challenge is about what was served there, not about our account."""
         found = {"type": f"{PREFIX}unauthorized", "detail": "The key authorization file did not match"}
 
-        assert not validation_failure("a.example.com", found, "ca").permanent
-        assert validation_failure("a.example.com", {"type": f"{PREFIX}caa"}, "ca").permanent
-        assert validation_failure("a.example.com", found, "ca").failed_names == ("a.example.com",)
-        assert not validation_failure("a.example.com", found, "ca").refused_by_limit
+        assert not validation_failure([("a.example.com", found)], "ca").permanent
+        assert validation_failure([("a.example.com", {"type": f"{PREFIX}caa"})], "ca").permanent
+        assert validation_failure([("a.example.com", found)], "ca").failed_names == ("a.example.com",)
+        assert not validation_failure([("a.example.com", found)], "ca").refused_by_limit
+
+    def test_every_name_that_failed_is_named(self) -> None:
+        """The CA counts each of them; the sentence has the first few, the error all."""
+        failed = [(f"{number}.example.com", {"detail": "x" * 400}) for number in range(8)]
+
+        error = validation_failure(failed, "ca")
+
+        assert error.failed_names == tuple(name for name, _ in failed)
+        assert "verify that 4.example.com" in str(error)
+        assert str(error).endswith("; and 3 names more")
+        assert len(str(error)) < 1000
 
     def test_an_order_that_failed_says_why(self) -> None:
         """Its own error, for good where the request itself was bad; without one, that there is none."""
