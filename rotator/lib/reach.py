@@ -5,12 +5,14 @@ Public ones; of the others those that the operator allowed, by host name or by n
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052, 2.1
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,6 +28,15 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local:
         return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def has_no_way(error: BaseException | None) -> bool:
+    """Whether a connection failed because this machine has no route there, as to IPv6 addresses without IPv6."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_WAY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def own_address(of: str, port: int = 53) -> str:

@@ -15,7 +15,7 @@ from rotator.issuers.acme.proving import Http01
 from rotator.issuers.acme.solver import Desk, Proof
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.http import explain, session
-from rotator.lib.reach import own_address
+from rotator.lib.reach import has_no_way
 from rotator.settings import show_duration
 
 PATH = "/.well-known/acme-challenge/"
@@ -71,12 +71,13 @@ class Entrance:
             return str(error)
         if not addresses:
             return f"{proof.name} has no address"
-        reachable = [each for each in addresses if own_address(each)]
-        if not reachable:
+        seen = [self._seen_at(each, proof) for each in addresses]
+        if all(each is None for each in seen):
             return f"this machine has no way to {', '.join(addresses)} ({proof.name})"
-        return next((clause for each in reachable if (clause := self._seen_at(each, proof))), "")
+        return next((clause for clause in seen if clause), "")
 
-    def _seen_at(self, address: str, proof: Proof) -> str:
+    def _seen_at(self, address: str, proof: Proof) -> str | None:
+        """What is wrong there; empty where it is shown, None where this machine has no way to, as without IPv6."""
         host = f"[{address}]" if ":" in address else address
         where = proof.name if proof.name == address else f"{proof.name} at {address}"
         # A CA that is redirected to https does not verify what it finds there (RFC 8555, 8.3).
@@ -85,7 +86,7 @@ class Entrance:
             try:
                 answer = http.get(f"http://{host}{PATH}{proof.token}", headers={"Host": proof.name})
             except requests.RequestException as error:
-                return f"{where}: {explain(error)}"
+                return None if has_no_way(error) else f"{where}: {explain(error)}"
         if not answer.ok:
             return f"{where} answers with status {answer.status_code}"
         return "" if answer.text.strip() == proof.authorization else f"{where} shows something else"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rotator.lib.dns.lookups import Nameserver
+from rotator.lib.reach import has_no_way
 
 if TYPE_CHECKING:
     from dns.message import Message
 
 QUERY_SECONDS = 4.0
 _AT_ONCE = 16
-_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,8 @@ def _asked(server: Nameserver, name: str, seconds: float) -> Shown:
     except Timeout:
         return Shown(server, problem="does not answer")
     except OSError as error:
-        out_of_reach = error.errno in _NO_WAY
-        return Shown(server, problem=f"cannot be asked: {error.strerror or error}", is_out_of_reach=out_of_reach)
+        no_way = has_no_way(error)
+        return Shown(server, problem=f"cannot be asked: {error.strerror or error}", is_out_of_reach=no_way)
     except DNSException as error:
         return Shown(server, problem=f"gives an answer that cannot be read: {type(error).__name__}")
     if answer.rcode() not in {rcode.NOERROR, rcode.NXDOMAIN}:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,8 +19,11 @@ from rotator.core.model import Chain, Check, PreflightRequest
 from rotator.core.pem import key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
-from rotator.issuers.acme import AcmeIssuer
+from rotator.issuers.acme import AcmeIssuer, AcmeSettings
+from rotator.lib.dns import Nameserver
+from rotator.lib.dns.updates import SharedKey, TextRecord, add
 from tests.issuers.acme.conftest import MakeIssuer
+from tests.issuers.acme.killed import Kept
 from tests.issuers.asking import Asked, ask, hurried_clock, issue
 from tests.servers.bind import Bind, Extras, start_bind
 from tests.servers.netns import Network, network_namespace
@@ -200,6 +207,57 @@ class TestRefusals:
             issue(world.issuer(alias=f"wrong.{OTHER}"), ask(f"www.{ZONE}"))
 
         assert world.bind.texts(f"wrong.{OTHER}") == set()
+
+
+class TestCrash:
+    """What a killed process leaves."""
+
+    def test_the_next_attempt_removes_it_first(
+        self, served: tuple[Pebble, Bind], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Killed while its record stands: the note in the store says that it was ours, and whose process it was."""
+        monkeypatch.setenv("TSIG_SECRET", SECRET)
+        pebble, bind = served
+        name, place = f"killed.{ZONE}", f"_acme-challenge.killed.{ZONE}"
+        update = {"server": bind.server, "key_name": "rotator", "key": "${env:TSIG_SECRET}"}
+        dns01 = {"rfc2136": update, "resolvers": [bind.server]}
+        settings = {
+            "directory": pebble.directory_url,
+            "ca_file": str(pebble.ca_file),
+            "agree_terms": True,
+            "dns01": {**dns01, "nameservers": ["127.0.0.1:1"]},  # where it never shows, so that it waits
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "tests.issuers.acme.killed",
+            json.dumps(settings),
+            str(tmp_path / "kept"),
+            name,
+        ]
+        update_theirs(bind, place, "of another program")
+
+        ended = subprocess.run(command, check=False)
+
+        left = bind.texts(place)
+        assert (ended.returncode, len(left)) == (-signal.SIGKILL, 2)
+        chosen = AcmeSettings.model_validate({**settings, "dns01": dns01})
+        asked = ask(name)
+        seen = list[set[str]]()
+
+        def looked(token: str) -> None:
+            seen.append(bind.texts(place))
+
+        chain = issue(AcmeIssuer("ca", chosen, hurried_clock(), Kept(tmp_path / "kept")), asked, checkpoint=looked)
+
+        assert key_matches(chain, asked.key)
+        assert seen[0] == left
+        assert bind.texts(place) == {"of another program"}
+
+
+def update_theirs(bind: Bind, name: str, value: str) -> None:
+    """A record that another program keeps at the same name."""
+    add(TextRecord(name, ZONE, value), 60, Nameserver("", bind.address, bind.port), SharedKey("rotator", SECRET))
 
 
 class TestBeforehand:
