@@ -70,8 +70,8 @@ def outlives(
         return Line(OUTLIVES, Verdict.FAILS, text, _NEW_CA)
     if first.not_after < until - _A_LITTLE * lifetime:
         text = (
-            f"{first.subject} ends {moment(first.not_after)}, before a certificate of {span(lifetime)} does that is "
-            f"made when the renewal is due ({moment(due)})"
+            f"{first.subject} ends {moment(first.not_after)}; a certificate of {span(lifetime)} that is made when the "
+            f"renewal is due ({moment(due)}) would outlive it"
         )
         return Line(OUTLIVES, Verdict.FAILS, text, _NEW_CA)
     return Line(OUTLIVES, Verdict.WELL, f"{first.subject} ends {moment(first.not_after)}")

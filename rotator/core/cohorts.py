@@ -77,7 +77,10 @@ def merged(members: Sequence[Member]) -> PreflightRequest:
     """One question for all of them."""
     first = members[0].request
     names = tuple(dict.fromkeys(name for member in members for name in member.request.names))
-    return PreflightRequest(names, first.lifetime, first.profile, first.key, first.current)
+    # Of several that would be replaced the last to end asks the most of whoever has to outlive it.
+    replaced = [member.request.current for member in members if member.request.current]
+    current = max(replaced, key=lambda one: one.not_after, default=None)
+    return PreflightRequest(names, first.lifetime, first.profile, first.key, current)
 
 
 def answers_of(cohort: Cohort, ask: Ask) -> Mapping[str, tuple[Line, ...]]:

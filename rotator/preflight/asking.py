@@ -7,14 +7,14 @@ about many certificates at once (`core.cohorts`), so that a thousand of them cos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from rotator.core import beforehand
 from rotator.core.cohorts import Cohort, Member, answers_of, cohorts
 from rotator.core.lead import renew_at
-from rotator.core.model import Certificate, CertificateSpec, Facts, PreflightRequest
+from rotator.core.model import Certificate, CertificateSpec, Check, Facts, PreflightRequest
 from rotator.core.readiness import Answer, Line, Readiness, Verdict, line_of
 from rotator.errors import IssueError, RotatorError
 from rotator.lib.caa import CaaRecords, Resolving
@@ -177,12 +177,17 @@ def _asked_beforehand(name: str, issuer: Issuer, cohort: Cohort) -> _Lines:
 
     def ask(request: PreflightRequest) -> tuple[Line, ...]:
         try:
-            return tuple(line_of(check) for check in issuer.preflight(request))
+            return tuple(_line(check, name) for check in issuer.preflight(request))
         except Exception as error:  # its contract says that it raises nothing; a fault must not hide the others
             log.exception("preflight failed", issuer=name)
             return (Line("preflight", Verdict.UNKNOWN, _fault(f"the issuer {name}", error)),)
 
     return answers_of(cohort, ask)
+
+
+def _line(check: Check, issuer: str) -> Line:
+    """Who says so stands beside it."""
+    return line_of(replace(check, problem=check.problem.removeprefix(f"{issuer}: ")))
 
 
 def _outlived(name: str, issuer: Anchors, facts: Sequence[Facts], world: World) -> _Lines:

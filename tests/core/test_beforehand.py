@@ -67,7 +67,7 @@ def authority(ends: timedelta, *, parent: Authority | None = None) -> Authority:
     [
         (900 * DAY, 800 * DAY, Verdict.WELL, "CN=Issuing"),
         (900 * DAY, 110 * DAY, Verdict.FAILS, "CN=Issuing"),
-        (110 * DAY, 110 * DAY, Verdict.FAILS, "before a certificate of 90 d"),
+        (110 * DAY, 110 * DAY, Verdict.FAILS, "a certificate of 90 d that is made"),
         (900 * DAY, 20 * DAY, Verdict.FAILS, "before the renewal is due"),
         (900 * DAY, 120 * DAY, Verdict.WELL, "CN=Issuing"),
     ],
