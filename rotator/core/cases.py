@@ -325,8 +325,11 @@ def _issuer(decision: Decision) -> str:
 
 
 def _impersonal(error: str, decision: Decision) -> str:
-    """An error without what is only this certificate's: names, numbers, addresses; equal causes become equal texts."""
-    text = error.lower()
+    """An error without what is only this certificate's: names, numbers, addresses; equal causes become equal texts.
+
+    A link keeps its page but not its query, which is another one at each refusal (the token of an unpause page).
+    """
+    text = re.sub(r"(https?://[^\s?#]+)[?#]\S*", r"\1", error.lower())
     for own in sorted({decision.spec.name, *decision.spec.names}, key=len, reverse=True):
         text = text.replace(own.lower(), "…") if own else text
     return re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "0", text)

@@ -178,6 +178,21 @@ def test_the_same_cause_is_one_notice_for_each_owner() -> None:
     assert "and 16 more" in shop.detail
 
 
+def test_a_link_that_a_person_must_open_is_whole_and_makes_no_cause_of_its_own() -> None:
+    """A paused account: the link has another token at each refusal; it is one notice, with one link unbroken in it."""
+    links = [f"https://portal.ca.example/unpause?jwt={token * 900}" for token in ("aB", "cD", "eF")]
+    cases = [
+        certificate(
+            name=f"svc-{n}",
+            history=failed(1, permanent=True, error=f"ca: the CA has paused this account; open {link} to lift that"),
+        )
+        for n, link in enumerate(links)
+    ]
+    notice = only(told(*cases))
+    assert len(notice.subjects) == 3
+    assert any(f"open {link} to lift that" in notice.detail for link in links)
+
+
 def test_a_notice_keeps_its_key_when_the_words_of_the_error_change() -> None:
     """An issuer that answers with a timeout now and a 503 then is still one incident, begun when it began."""
     first = only(told(certificate(history=failed(4, error="timed out"))))

@@ -47,6 +47,7 @@ class Mint:
     def __init__(self, pebble: Pebble) -> None:
         certificate, key = (text.encode() for text in pebble.intermediate())
         self.intermediate = certificate
+        self._root = pebble.root()
         self._above = x509.load_pem_x509_certificate(certificate)
         self._key = private_key(key)
         self._csr: x509.CertificateSigningRequest | None = None
@@ -63,6 +64,24 @@ class Mint:
         names = asked if wrong.names is None else x509.SubjectAlternativeName(_dns(wrong.names))
         public: Public = private_key(wrong.key).public_key() if wrong.key else self._csr.public_key()  # type: ignore[assignment]  # of the kinds that rotator makes
         return self._signed(public, names, wrong)
+
+    def ended_intermediate(self) -> bytes:
+        """The intermediate with its own name and key, signed by its root for a time that has passed."""
+        root, key = x509.load_pem_x509_certificate(self._root[0].encode()), private_key(self._root[1].encode())
+        now, above = datetime.now(UTC).replace(microsecond=0), self._above
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(above.subject)
+            .issuer_name(root.subject)
+            .public_key(above.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 900 * DAY)
+            .not_valid_after(now - DAY)
+        )
+        for extension in above.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _signed(self, public: Public, names: x509.SubjectAlternativeName, wrong: Wrong) -> bytes:
         now = datetime.now(UTC).replace(microsecond=0)

@@ -12,7 +12,7 @@ the notice name the reason. `REFUSED` has the certificates that are no good, `FA
 | F64 | no intermediate | refused: `untrusted` |
 | F65 | another CA's intermediate | refused: `untrusted`; reversed, doubled or with a stranger: mended and used |
 | F66 | other names; one name missing | refused: `names-missing`; a name too many is used |
-| F67 | self-signed; another root; a chain to another root | refused: `untrusted` |
+| F67 | self-signed; another root; an intermediate that has ended | refused: `untrusted` |
 | F68 | CA:TRUE; code signing; SHA-1; RSA-1024 | refused: `is-ca`, `server-auth-missing`, `weak`, `key-mismatch` |
 | F69 | a page, nothing, half, 50 MB, DER, PKCS#7 | failed: `no certificate chain`; with CRLF and words around: used |
 | F70 | the same certificate again | refused: `no-progress` |
@@ -233,12 +233,15 @@ REFUSED: Mapping[str, tuple[Body, Reason]] = {
     "F66 a wildcard instead": (_wrong(names=("*.example.com",)), Reason.NAMES_MISSING),
     "F67 self-signed": (_self_signed, Reason.UNTRUSTED),
     "F67 another root": (_by_a_stranger, Reason.UNTRUSTED),
+    "F67 an intermediate that has ended": (
+        lambda scene, sent: _leaf(sent) + scene.mint.ended_intermediate(), Reason.UNTRUSTED,
+    ),
     "F68 a CA": (_wrong(ca=True), Reason.IS_CA),
     "F68 for code": (_wrong(usage=CODE), Reason.SERVER_AUTH_MISSING),
     "F68 SHA-1": (_wrong(sha1=True), Reason.WEAK),
     "F68 RSA-1024": (_wrong(key="rsa-1024"), Reason.KEY_MISMATCH),
     "F70 the same again": (lambda scene, _: scene.old, Reason.NO_PROGRESS),
-}
+}  # fmt: skip
 
 
 def assert_untouched(scene: Scene, written: int) -> None:

@@ -91,6 +91,10 @@ class Pebble:
         """Return the certificate and the key of the intermediate: enough to mint validly signed wrong certificates."""
         return self._managed(f"intermediates/{chain}").text, self._managed(f"intermediate-keys/{chain}").text
 
+    def root(self, chain: int = 0) -> tuple[str, str]:
+        """Return the certificate and the key of the root: enough to mint intermediates that it never signed."""
+        return self.roots(chain), self._managed(f"root-keys/{chain}").text
+
     def status(self, serial: int) -> dict[str, Any]:
         """Return what Pebble knows of a certificate: `Status` is `Valid` or `Revoked`."""
         status: dict[str, Any] = self._managed(f"cert-status-by-serial/{serial:x}").json()
