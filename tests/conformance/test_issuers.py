@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from rotator.conformance.issuer import Feature, IssuerConformance, IssuerSubject
 from rotator.core.pem import certificate_pem, read_certificates
 from rotator.issuers.acme import AcmeIssuer, AcmeSettings
+from rotator.issuers.aws_pca import AwsPcaIssuer, AwsPcaSettings
 from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.command import CommandIssuer, CommandSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
@@ -20,6 +21,8 @@ from rotator.issuers.local_ca import CrlSettings, LocalCaIssuer, LocalCaSettings
 from rotator.issuers.step_ca import StepCaIssuer, StepCaSettings
 from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
 from tests.issuers.asking import Drawer, hurried_clock, real_clock
+from tests.pki import Authority
+from tests.servers.acm_pca import AcmPca
 from tests.servers.bind import Bind, Extras, start_bind
 from tests.servers.openbao import PkiMount
 from tests.servers.pebble import DEFAULT, Pebble, PebbleSettings, start_pebble
@@ -84,6 +87,27 @@ def _step_ca(request: pytest.FixtureRequest) -> IssuerSubject:
     )
     issuer = StepCaIssuer("step", settings, real_clock(), Drawer())
     return IssuerSubject(issuer, DOMAIN, refused=REFUSED, roots=read_certificates(server.ca_file.read_bytes()))
+
+
+@pytest.fixture
+def pca(monkeypatch: pytest.MonkeyPatch) -> Iterator[AcmPca]:
+    """AWS's answers, since AWS cannot run here: an intermediate below a root signs, after two looks in vain."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "conformance")
+    now, year = datetime.now(UTC), timedelta(days=365)
+    root = Authority("PCA root", not_before=now - year, not_after=now + 9 * year)
+    issuing = Authority("PCA issuing", not_before=now - year, not_after=now + 5 * year, parent=root)
+    with AcmPca(issuing) as server:
+        server.patience = 2
+        yield server
+
+
+def _aws_pca(request: pytest.FixtureRequest) -> IssuerSubject:
+    server: AcmPca = request.getfixturevalue("pca")
+    settings = AwsPcaSettings.model_validate({"ca_arn": server.arn, "endpoint_url": server.url})
+    unsupported = frozenset({Feature.RESTRICTED, Feature.AGAIN})
+    issuer = AwsPcaIssuer("pca", settings, hurried_clock(), Drawer())
+    return IssuerSubject(issuer, DOMAIN, unsupported, roots=(server.ca.root,))
 
 
 def _acme(request: pytest.FixtureRequest) -> IssuerSubject:
@@ -173,6 +197,7 @@ SUBJECTS: dict[str, Callable[[pytest.FixtureRequest], IssuerSubject]] = {
     "command": _command,
     "vault": _vault,
     "step_ca": _step_ca,
+    "aws_pca": _aws_pca,
     "acme": _acme,
     "kubernetes_csr": _kubernetes_csr,
     "acme-dns01": _acme_dns01,
