@@ -1,13 +1,15 @@
 """Asking an issuer about many certificates with few questions, and finding out whose problem an answer is. Pure.
 
 Certificates that an issuer would look at in the same way (same lifetime, profile, kind of key and zones) are asked for
-together. Where the answer is clean, it is clean for each of them. Where it is not, the first and the last are asked for
-alone: the same answer for all three is about what they share (a dead account, a revoked DNS token). Otherwise each half
-is asked for, down to single certificates, so that one bad name costs a few more questions and spoils no other's answer.
+together. Where the answer is clean, it is clean for each of them. Where it is not, the first, the last and the one
+between them are asked for alone: the same answer to all four, but for the names in it, is about what they share (a dead
+account, a revoked DNS token). Otherwise each half is asked for, down to single certificates, so that one bad name costs
+a few more questions and spoils no other's answer.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,14 +98,23 @@ def answers_of(cohort: Cohort, ask: Ask) -> Mapping[str, tuple[Line, ...]]:
 
 
 def _answers(cohort: Cohort, of: Callable[[Cohort], tuple[Line, ...]]) -> Iterable[tuple[str, tuple[Line, ...]]]:
-    whole = of(cohort)
-    wrong = _wrong(whole)
-    shared = len(cohort) == 1 or not wrong or wrong == _wrong(of(cohort[:1])) == _wrong(of(cohort[-1:]))
-    if shared:
+    whole, middle = of(cohort), len(cohort) // 2
+    wrong = _wrong(cohort, whole)
+    samples = (cohort[:1], cohort[-1:], cohort[middle : middle + 1])
+    if len(cohort) == 1 or not wrong or all(_wrong(sample, of(sample)) == wrong for sample in samples):
         return [(member.certificate, whole) for member in cohort]
-    middle = len(cohort) // 2
     return [*_answers(cohort[:middle], of), *_answers(cohort[middle:], of)]
 
 
-def _wrong(lines: Iterable[Line]) -> tuple[Line, ...]:
-    return tuple(line for line in lines if line.verdict in {Verdict.FAILS, Verdict.UNKNOWN})
+def _wrong(cohort: Cohort, lines: Iterable[Line]) -> tuple[tuple[str, Verdict, str], ...]:
+    zones = {zone_of(name) for member in cohort for name in member.request.names}
+    bad = (line for line in lines if line.verdict in {Verdict.FAILS, Verdict.UNKNOWN})
+    return tuple((line.check, line.verdict, anonymous(line.text, zones)) for line in bad)
+
+
+def anonymous(text: str, zones: Iterable[str]) -> str:
+    """A text without the names of these zones and below them: the same for all who suffer from the same thing."""
+    plain = text.lower()
+    for zone in sorted(zones, key=len, reverse=True):
+        plain = re.sub(rf"[\w*.-]*(?<![\w-]){re.escape(zone.lower())}(?![\w-])", "…", plain)
+    return plain

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rotator.core.cases import Case
-from rotator.core.cohorts import zone_of
+from rotator.core.cohorts import anonymous, zone_of
 from rotator.core.model import CertificateSpec, Mode, NoticeKind, Result, Severity
 from rotator.core.noticetext import clause, left, listed, run
 from rotator.core.readiness import Kept, Line
@@ -84,9 +84,7 @@ def _when(one: Standing) -> str:
 
 
 def _plain(text: str, spec: CertificateSpec) -> str:
-    """The same text for certificates that suffer from the same thing: their own names are taken out."""
-    plain = text.lower()
-    own = {spec.name, *spec.names, *(name.removeprefix("*.") for name in spec.names), *map(zone_of, spec.names)}
-    for name in sorted(own, key=len, reverse=True):
-        plain = plain.replace(name.lower(), "…")
-    return plain
+    """The same text for certificates that suffer from the same thing: names of their zones, and their own, are taken
+    out."""
+    plain = anonymous(text, map(zone_of, spec.names))
+    return plain.replace(spec.name.lower(), "…")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.cohorts import MOST_NAMES, Member, answers_of, cohorts, zone_of
+from rotator.core.cohorts import MOST_NAMES, Member, anonymous, answers_of, cohorts, zone_of
 from rotator.core.model import KeySpec, PreflightRequest
 from rotator.core.readiness import Line, Verdict
 
@@ -45,13 +45,40 @@ def test_what_is_clean_is_asked_once() -> None:
     assert {line.verdict for lines in found.values() for line in lines} == {Verdict.WELL}
 
 
-def test_a_dead_account_is_asked_about_three_times() -> None:
-    """All of them, the first and the last: the same answer is everybody's."""
+def test_a_dead_account_is_asked_about_four_times() -> None:
+    """All of them, the first, the last and one between: the same answer is everybody's."""
     issuer = Issuer(shared="the account is gone")
     (cohort,) = cohorts(members(MOST_NAMES))
     found = answers_of(cohort, issuer)
-    assert len(issuer.asked) == 3
+    assert len(issuer.asked) == 4
     assert {lines[0].text for lines in found.values()} == {"the account is gone"}
+
+
+def test_a_refused_token_is_one_thing_whatever_name_it_was_tried_with() -> None:
+    """The answer names where it was tried; that is no reason to try it with each of them."""
+    asked: list[PreflightRequest] = []
+
+    def refused(request: PreflightRequest) -> tuple[Line, ...]:
+        asked.append(request)
+        return (Line("dns-01", Verdict.FAILS, f"_acme-challenge.{request.names[0]} cannot be written: token refused"),)
+
+    (cohort,) = cohorts(members(MOST_NAMES))
+    assert all(lines[0].verdict is Verdict.FAILS for lines in answers_of(cohort, refused).values())
+    assert len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("No record for _acme-challenge.a.example.com in Example.com.", "no record for … in …."),
+        ("*.example.com and notexample.com", "… and notexample.com"),
+        ("example.community, a.example.com-x", "example.community, a.example.com-x"),
+        ("the token was refused", "the token was refused"),
+    ],
+)
+def test_names_of_the_zone_are_taken_out(text: str, plain: str) -> None:
+    """Whatever stands below the zone; nothing that only looks like it."""
+    assert anonymous(text, ["example.com"]) == plain
 
 
 def test_two_certificates_share_nothing_but_what_both_have() -> None:
@@ -73,7 +100,7 @@ def test_every_problem_is_told_of_whom_it_belongs_to(count: int, data: st.DataOb
         name = member.request.names[0]
         assert own == ([f"{name} is not allowed"] if name in bad else [])
         assert found[member.certificate][0].text == shared
-    assert len(issuer.asked) <= 1 + len(bad) * 3 * (2 + math.ceil(math.log2(count))) + (2 if shared else 0)
+    assert len(issuer.asked) <= 1 + len(bad) * 4 * (2 + math.ceil(math.log2(count))) + (3 if shared else 0)
 
 
 @given(

@@ -6,15 +6,19 @@ import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from rotator.app import once
 from rotator.core.model import Check, Mode, Notice, NoticeKind, PreflightRequest, Severity
 from rotator.core.readiness import Line, Readiness, Verdict
 from rotator.inventory import take_stock
+from rotator.lib.caa import Resolving
 from rotator.preflight import Asking, preflight, read_kept, take_round
 from tests.flow.foretelling import ForetellingIssuer
 from tests.flow.site import CA, DAY, Site
 from tests.pki import Authority
+from tests.servers.bind import BROKEN, start_bind
+from tests.servers.ports import LOOPBACK
 
 REVOKED = Check("dns-01", "the DNS token of example.com was refused", "make a new token and put it into the config")
 
@@ -49,7 +53,7 @@ def test_all_is_well(site: Site) -> None:
     assert one.due is not None
 
 
-def test_a_shared_trouble_costs_three_questions(site: Site) -> None:
+def test_a_shared_trouble_costs_four_questions(site: Site) -> None:
     """Twenty certificates, one dead token: all of them fail for one reason with its remedy."""
     issuer = foretelling(site)
     issuer.says = lambda _request: (REVOKED,)
@@ -60,7 +64,7 @@ def test_a_shared_trouble_costs_three_questions(site: Site) -> None:
     assert {line for one in found.values() for _, line in one.failed} == {
         Line("dns-01", Verdict.FAILS, REVOKED.problem, REVOKED.remedy)
     }
-    assert len(issuer.foretold) == 3
+    assert len(issuer.foretold) == 4
 
 
 def test_one_bad_name_spoils_no_other(site: Site) -> None:
@@ -218,3 +222,28 @@ def test_preflights_that_are_switched_off_leave_no_notice(site: Site) -> None:
     assert NoticeKind.PREFLIGHT_FAILED in open_notices(site)
     ticked, _ = once(replace(site.wiring, preflight=False))
     assert NoticeKind.PREFLIGHT_FAILED not in {notice.kind for notice in ticked.notices}
+
+
+# ---------------------------------------------------------------- CAA
+
+
+def test_caa_records_are_asked_of_a_real_server(site: Site, tmp_path: Path) -> None:
+    """A name whose records name another CA fails with the record to add; one server, and one climb for all."""
+    zones = {
+        "shop.test": '@ CAA 0 issue "letsencrypt.org"\nclosed CAA 0 issue "other.example"\n',
+        "free.test": "www A 127.0.0.1\n",
+        "broken.test": BROKEN,
+    }
+    foretelling(site, "le").caa_domains = ("letsencrypt.org",)
+    for name in ("www.shop.test", "closed.shop.test", "www.free.test", "www.broken.test"):
+        site.specs[name] = replace(site.declare(name, targets=(), issuers=("le",)), names=(name,))
+    with start_bind(tmp_path / "dns", zones, resolver=True) as bind:
+        found = asked(site, Asking(resolving=Resolving((LOOPBACK,), bind.port)))
+    verdicts = {name: lines(one, "le")["caa"].verdict for name, one in found.items()}
+    assert verdicts == {
+        "www.shop.test": Verdict.WELL,
+        "closed.shop.test": Verdict.FAILS,
+        "www.free.test": Verdict.WELL,
+        "www.broken.test": Verdict.UNKNOWN,
+    }
+    assert 'closed.shop.test. CAA 0 issue "letsencrypt.org"' in lines(found["closed.shop.test"], "le")["caa"].remedy
