@@ -25,6 +25,7 @@ from rotator.issuers.acme.directory import Directory
 from rotator.issuers.acme.errors import Refused
 from rotator.issuers.acme.network import Fields, Server
 from rotator.issuers.acme.settings import AcmeSettings
+from rotator.lib.jsonobject import read_object
 
 VALID, DEACTIVATED = "valid", "deactivated"
 
@@ -135,13 +136,13 @@ class Upkeep:
         following = account.next_key or new_key(KeySpec())
         self._accounts.put(replace(account, next_key=following))
         try:
-            server.post(self._directory.key_change, self._vouched(account, jwk_of(following)))
+            answer = server.post(self._directory.key_change, self._vouched(account, jwk_of(following)))
         except Refused as error:
             if error.status == HTTPStatus.CONFLICT:  # another account has this key: it can never become ours
                 self._accounts.put(replace(account, next_key=b""))
             raise
-        self._accounts.put(replace(account, key=following, next_key=b""))
-        return self.view()
+        account = self._accounts.put(replace(account, key=following, next_key=b""))
+        return self._shown(account, {"status": VALID, **(read_object(answer.content) or {})})
 
     def _vouched(self, account: Account, following: JWKEC) -> JWS:
         """The inner request: signed by the new key, about the account and its old key, without a nonce."""
@@ -188,21 +189,22 @@ class Upkeep:
         try:
             self._signed_in(account).post(account.address, None)
         except Refused as refused:
-            if refused.is_outage or not self._knows(account.next_key):
+            address = "" if refused.is_outage else self._known_as(account.next_key)
+            if not address:
                 return account
-            return self._accounts.put(replace(account, key=account.next_key, next_key=b""))
+            return self._accounts.put(replace(account, key=account.next_key, next_key=b"", address=address))
         return account
 
-    def _knows(self, key: bytes) -> bool:
-        """Whether the CA has an account with this key (RFC 8555, 7.3.1)."""
+    def _known_as(self, key: bytes) -> str:
+        """Where the account with this key is (RFC 8555, 7.3.1); empty where the CA has none."""
         server = self._connect(jwk_of(key))
         try:
-            server.post(self._directory.new_account, Fields(onlyReturnExisting=True))
+            answer = server.post(self._directory.new_account, Fields(onlyReturnExisting=True))
         except Refused as error:
             if error.is_outage:
                 raise
-            return False
-        return True
+            return ""
+        return answer.headers.get("Location", "")
 
     # ------------------------------------------------------------ for people
 
