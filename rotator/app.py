@@ -15,7 +15,7 @@ from types import MappingProxyType
 from rotator.campaigns import advance
 from rotator.core.campaign.telling import of_campaigns
 from rotator.core.lead import PolicySettings
-from rotator.core.model import Decision, Facts, Finding, Inventory, Notice, Outcome, Plan
+from rotator.core.model import Action, Decision, Facts, Finding, Inventory, Mode, Notice, Outcome, Plan
 from rotator.core.notices import notices
 from rotator.core.plan import make_plan
 from rotator.core.policy import decide, reasons_seen
@@ -26,6 +26,7 @@ from rotator.log import logger
 from rotator.notify import notify
 from rotator.preflight import read_kept
 from rotator.rotate import finish_roll_back, rotate
+from rotator.steps.request import make_ahead
 from rotator.wiring import Wiring, build
 from rotator.world import World
 
@@ -69,10 +70,20 @@ def tick(wiring: Wiring, now: datetime) -> Tick:
     remember(wiring, going.inventory, plan)
     for decision in plan.due:
         wiring.executor.submit(decision.spec.name, partial(rotate, decision, world))
+    _make_keys_ahead(wiring, plan)
     told = after(wiring, Tick(going.inventory, plan, (), going.done_at, going.wake), wiring.executor.collect())
     wiring.world.store.purge(now, keep_superseded=KEEP_SUPERSEDED, keep_keys=wiring.world.keep_keys)
     wiring.ping()
     return told
+
+
+def _make_keys_ahead(wiring: Wiring, plan: Plan) -> None:
+    """The next key of whatever is in order and wants it known beforehand."""
+    busy = frozenset(wiring.executor.in_flight)
+    for one in plan.decisions:
+        spec, idle = one.spec, one.action is Action.KEEP and one.spec.name not in busy
+        if spec.key.ahead and not spec.csr and spec.mode is Mode.ROTATE and idle and not one.pins.next:
+            make_ahead(spec, wiring.world)
 
 
 def once(wiring: Wiring) -> tuple[Tick, tuple[Outcome, ...]]:

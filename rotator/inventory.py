@@ -29,7 +29,10 @@ from rotator.core.model import (
     Sighting,
     SightingState,
     SourceProblem,
+    TlsaMode,
+    TlsaSet,
 )
+from rotator.core.pins import tlsa_names
 from rotator.core.trust import verify_path
 from rotator.errors import RequestError, SourceError, StateError, TargetError
 from rotator.log import logger
@@ -342,7 +345,12 @@ def _facts(
         history=history,
         evidence=_requested(
             spec,
-            Evidence(revoked=_revoked(stands.chain, history), trusted=trusted, trust=trust.label),
+            Evidence(
+                revoked=_revoked(stands.chain, history),
+                trusted=trusted,
+                trust=trust.label,
+                tlsa=_published(spec, served, world),
+            ),
             world,
         ),
         suggestion=suggestion_for(spec, stands.chain, history, world, now),
@@ -358,6 +366,13 @@ def _facts(
 def _revoked(chain: Chain | None, history: History) -> bool | None:
     """What rotator itself had revoked is revoked, whatever a CRL says yet; of anything else it cannot be told."""
     return True if chain is not None and chain.fingerprint in history.revoked else None
+
+
+def _published(spec: CertificateSpec, served: Iterable[Endpoint], world: World) -> tuple[TlsaSet, ...]:
+    """What the DNS says of the keys at its endpoints, where the config wants that to be known."""
+    if spec.tlsa is TlsaMode.OFF:
+        return ()
+    return tuple(world.published(name) for name in tlsa_names((*spec.endpoints, *served)))
 
 
 def _requested(spec: CertificateSpec, evidence: Evidence, world: World) -> Evidence:

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from rotator.core.adopt import AdoptionRule, AdoptTarget
 from rotator.core.keys import Requested
 from rotator.core.lead import PolicySettings
-from rotator.core.model import Certificate, CertificateSpec, Sighting, TrustSpec
+from rotator.core.model import Certificate, CertificateSpec, Sighting, TlsaSet, TrustSpec
 from rotator.lib.clockwatch import ClockWatch
+from rotator.lib.dns.lookups import tlsa_of
 from rotator.lib.requestfile import read_request
 from rotator.ports import Clock, Issuer, Prober, Source, Store, TargetFactory
 from rotator.revocations import RevocationWatch
@@ -31,6 +32,7 @@ class World:
         system_roots: the roots of the operating system, read when asked.
         file_roots: the roots in a file, read when asked.
         read_request: a request that was made elsewhere, read from its file when asked; raises `RequestError`.
+        published: the TLSA records at a name, asked when needed.
         clocks: what the servers that rotator talks to say of our clock; None listens to nobody.
         revocations: asks CAs whether they have revoked what is in our care; None asks nobody.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
@@ -51,6 +53,7 @@ class World:
     rules: tuple[AdoptionRule, ...] = ()
     issuer_trust: Mapping[str, TrustSpec] = field(default_factory=lambda: MappingProxyType({}))
     read_request: Callable[[str], Requested] = read_request
+    published: Callable[[str], TlsaSet] = tlsa_of
     clocks: ClockWatch | None = None
     revocations: RevocationWatch | None = None
     keep_keys: bool = True

@@ -172,6 +172,7 @@ def _spec(certificate: Declared, targets: tuple[PluginEntry, ...], mode: Mode) -
         windows=certificate.windows,
         allow=certificate.allow,
         csr=certificate.csr,
+        tlsa=certificate.tlsa,
     )
 
 

@@ -23,7 +23,7 @@ from rotator.config.values import (
     Window,
     Workloads,
 )
-from rotator.core.model import KeySpec, Mode, Severity
+from rotator.core.model import KeySpec, Mode, Severity, TlsaMode
 from rotator.lib.endpoint import parse_endpoint
 from rotator.lib.reach import Reach
 from rotator.settings import Duration, SecretRef
@@ -224,6 +224,10 @@ class Declared(Section):
     csr: str = Field(
         default="",
         description="A file with a request that was made elsewhere: its key never comes here. Read anew each time.",
+    )
+    tlsa: TlsaMode = Field(
+        default=TlsaMode.OFF,
+        description="TLSA records at its endpoints: off, check (tell what would break), require (hold the renewal).",
     )
     endpoints: tuple[ServedAt, ...] = Field(default=(), description="Where it is served: host:port, smtp://host:587 …")
     lifetime: Duration | None = Field(

@@ -135,7 +135,7 @@ def read_key(value: object) -> KeySpec:
     if isinstance(value, KeySpec):
         return value
     if isinstance(value, dict):
-        return _key_in_parts(_mapping(value, "algorithm", "size", "reuse"))
+        return _key_in_parts(_mapping(value, "algorithm", "size", "reuse", "ahead"))
     spec = KEYS.get(str(value).lower())
     if spec is None:
         raise ValueError(f"{value!r} is no key that is made; there are {', '.join(KEYS)}")
@@ -143,27 +143,29 @@ def read_key(value: object) -> KeySpec:
 
 
 def _key_in_parts(parts: dict[str, object]) -> KeySpec:
-    algorithm, reuse = parts.get("algorithm", "ecdsa"), parts.get("reuse", False)
+    algorithm, reuse, ahead = parts.get("algorithm", "ecdsa"), parts.get("reuse", False), parts.get("ahead", False)
     size = parts.get("size", _USUAL_SIZES.get(str(algorithm), 0))
-    if not isinstance(reuse, bool):
-        raise ValueError("reuse is true or false")  # noqa: TRY004 - pydantic wants a ValueError
+    if not isinstance(reuse, bool) or not isinstance(ahead, bool):
+        raise ValueError("reuse and ahead are true or false")  # noqa: TRY004 - pydantic wants a ValueError
+    if reuse and ahead:
+        raise ValueError("a key that is used again has none after it: either reuse or ahead")
     if algorithm == "rsa" and type(size) is int and size % 8 == 0 and _RSA_SIZES[0] <= size <= _RSA_SIZES[1]:
-        return KeySpec("rsa", size, reuse)
+        return KeySpec("rsa", size, reuse, ahead)
     spec = next((one for one in KEYS.values() if (one.algorithm, one.size) == (algorithm, size)), None)
     if spec is None:
         raise ValueError(
             f"{algorithm} {size} is no key that is made; there are rsa of {_RSA_SIZES[0]} to {_RSA_SIZES[1]} bits, "
             "ecdsa of 256 or 384, and ed25519"
         )
-    return replace(spec, reuse=reuse)
+    return replace(spec, reuse=reuse, ahead=ahead)
 
 
 def show_key(key: KeySpec) -> object:
     """A key spec as the config says it."""
     short = f"{key.algorithm}-{key.size}" if key.size else key.algorithm
-    if short in KEYS and not key.reuse:
+    if short in KEYS and not key.reuse and not key.ahead:
         return short
-    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse}
+    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse, "ahead": key.ahead}
 
 
 def read_trust(value: object) -> TrustSpec:
@@ -286,6 +288,7 @@ _KEY_SCHEMA = {
                 "algorithm": {"enum": ["ecdsa", "rsa", "ed25519"]},
                 "size": {"type": "integer"},
                 "reuse": {"type": "boolean"},
+                "ahead": {"type": "boolean"},
             },
             "additionalProperties": False,
         },

@@ -20,8 +20,9 @@ from rotator.core.limits import (
     open_ask,
     redeploy_until,
 )
-from rotator.core.model import Action, Facts, Mode, Stage
+from rotator.core.model import Action, Facts, Mode, Stage, TlsaMode
 from rotator.core.pem import moment
+from rotator.core.pins import tlsa_problem
 from rotator.core.reasons import Reason
 from rotator.core.wanted import Held, Wanted, approve_command, next_look, until_line
 
@@ -177,6 +178,17 @@ def findings(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | N
         return None
     message = "; ".join(violation.message for violation in open_ones)
     return Held(Action.HOLD, open_ones[0].reason, message, next_look(facts, settings), approve_command(facts))
+
+
+def tlsa(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:
+    """Clients that go by DANE refuse a key that is not published; past the emergency line all others count more."""
+    if facts.spec.tlsa is not TlsaMode.REQUIRE or not wanted.orders or wanted.emergency:
+        return None
+    problem = tlsa_problem(facts, settings)
+    if not problem or Reason.TLSA_MISMATCH in facts.history.approvals:
+        return None
+    at = until_line(wanted, next_look(facts, settings), facts)
+    return Held(Action.HOLD, Reason.TLSA_MISMATCH, problem, at, approve_command(facts))
 
 
 def request_unfit(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:

@@ -30,7 +30,8 @@ from rotator.core.drift import (
 from rotator.core.keys import next_key, told
 from rotator.core.lead import PolicySettings, due_at, emergency_at, lead, lead_of, renew_at, span, why_this_lead
 from rotator.core.limits import gap_until, open_ask, redeploy_until, resumes
-from rotator.core.model import Action, Chain, Decision, Facts, Location, Violation
+from rotator.core.model import Action, Chain, Decision, Facts, Location, TlsaMode, Violation
+from rotator.core.pins import pins_of, tlsa_problem
 from rotator.core.reasons import Reason
 from rotator.core.wanted import DEAD, Held, Hold, Wanted
 
@@ -77,6 +78,7 @@ HOLD_CHECKS: tuple[Hold, ...] = (
     holds.put_back,  # nobody put an older one back
     quarantine.quarantined,  # this bundle did no harm there
     holds.request_unfit,  # a request that was made elsewhere can be ordered with
+    holds.tlsa,  # what the DNS publishes of keys will hold; yields past the emergency line
     holds.findings,  # no finding on the new chain waits for a person
     # Is it time? The first two yield past the emergency line.
     holds.outside_window,  # changes are allowed now
@@ -108,6 +110,10 @@ def decide(facts: Facts, settings: PolicySettings) -> Decision:
 
     A renewal that is held back does not keep a certificate that is still good from being put back where it is missing.
     """
+    return replace(_decided(facts, settings), pins=pins_of(facts, settings))
+
+
+def _decided(facts: Facts, settings: PolicySettings) -> Decision:
     renewal = _renewal(facts, settings)
     if renewal is None:
         redeploy = _redeploy(facts, settings)
@@ -236,6 +242,8 @@ def _answer(wanted: Wanted, facts: Facts, settings: PolicySettings) -> Decision:
     if wanted.renews and not facts.evidence.request_problem:
         key = told(next_key(facts, settings), facts.spec)
         wanted = replace(wanted, message=f"{wanted.message}, {key}") if key else wanted
+        published = tlsa_problem(facts, settings) if facts.spec.tlsa is TlsaMode.CHECK else ""
+        wanted = replace(wanted, message=f"{wanted.message}; {published}") if published else wanted
     for hold in HOLD_CHECKS:
         held = hold(facts, settings, wanted)
         if held is not None:
@@ -324,6 +332,9 @@ def _outlook(chain: Chain, at: datetime, facts: Facts, settings: PolicySettings)
     notes += [f"at its next renewal: {'; '.join(v.message for v in later)}"] if later else []
     problem = facts.evidence.request_problem
     notes += [f"it could not be renewed: {problem}"] if problem else []
+    published = tlsa_problem(facts, settings)
+    notes += [published] if published else []
+    notes += [f"TLSA of {one.name} is not known: {one.problem}" for one in facts.evidence.tlsa if one.problem]
     silent = [str(s.endpoint) for many in facts.served.values() for s in many if not s.state.up]
     notes += [f"{', '.join(dict.fromkeys(silent))} did not show what it serves"] if silent else []
     return "; ".join(notes)

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BREAKER = "breaker"  # too many failures at this issuer or kind of target
     SURGE = "surge"  # more renewals at once than were foreseen
     ROOT_CHANGED = "root-changed"  # the new chain ends in a root the clients may not trust
+    TLSA_MISMATCH = "tlsa-mismatch"  # the DNS publishes keys that the next certificate would not match
     REQUEST_UNFIT = "request-unfit"  # the request that was made elsewhere cannot be ordered with
     APPROVAL = "approval"  # a finding on the new chain needs a person
     REPLACED_BY_HAND = "replaced-by-hand"  # somebody put an older one back

@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rotator.core.lead import span
-from rotator.core.model import Certificate, CertificateSpec, Decision, History, Notice, Outcome
+from rotator.core.model import Certificate, CertificateSpec, Decision, History, Notice, Outcome, Pins
 from rotator.core.pem import moment
+from rotator.core.pins import pin, tlsa_record
 from rotator.core.readiness import Kept as Known
 from rotator.core.reasons import Reason
 from rotator.report.table import grid, headed, outcomes
@@ -71,7 +72,7 @@ def table(one: Card) -> RenderableType:
 
 def _facts(one: Card) -> RenderableType:
     rows = grid("", "")
-    for name, value in (*_spec(one).items(), *_decision(one), *_preflight(one), *_holds(one)):
+    for name, value in (*_spec(one).items(), *_decision(one), *_pins(one), *_preflight(one), *_holds(one)):
         if value:
             rows.add_row(Text(name, "bold"), Text(value) if isinstance(value, str) else value)
     return rows
@@ -118,6 +119,17 @@ def _preflight(one: Card) -> Iterator[tuple[str, str]]:
         yield "preflight", "\n".join([f"the next renewal would need another issuer ({ago})", *said])
     else:
         yield "preflight", f"the next renewal would work ({ago})"
+
+
+def _pins(one: Card) -> Iterator[tuple[str, str]]:
+    """What clients may pin, and the records that the DNS may publish: of the present key, and of the next if known."""
+    pins = one.decision.pins if one.decision else Pins()
+    for which, spki in (("pin", pins.current), ("next pin", pins.next)):
+        if spki and not (which == "next pin" and spki == pins.current):
+            lines = [f'pin-sha256="{pin(spki)}"', *(tlsa_record(name, spki) for name in pins.names)]
+            yield which, "\n".join(lines)
+    if pins.next and pins.next == pins.current:
+        yield "next pin", "the same"
 
 
 def _holds(one: Card) -> Iterator[tuple[str, str]]:

@@ -15,9 +15,11 @@ from rotator.core.model import (
     Notice,
     Outcome,
     Pause,
+    Pins,
     Plan,
     SourceProblem,
 )
+from rotator.core.pins import pin, tlsa_record
 from rotator.core.readiness import Kept, Readiness
 from rotator.report.audit_json import audit, finding, line, summary, unseen
 from rotator.report.card import Card
@@ -92,7 +94,7 @@ def plan(one: Plan, problems: Iterable[SourceProblem] = ()) -> Object:
 def decision(one: Decision) -> Object:
     """`certificate`, `owner`, `names`, `mode`, `action`, `reason`, `wanted` and `because` (what would be done and
     why, where something holds it back), `message`, `command` (what a person may run), `at`, `ends`, `emergency`,
-    `issuers`."""
+    `issuers`, `pins` (`current` and `next`: `pin_sha256`, `tlsa`)."""
     return {
         "certificate": one.spec.name,
         "owner": one.spec.owner or None,
@@ -108,7 +110,18 @@ def decision(one: Decision) -> Object:
         "ends": iso(one.ends),
         "emergency": one.emergency,
         "issuers": list(one.spec.issuers),
+        "pins": pins(one.pins),
     }
+
+
+def pins(one: Pins) -> Object:
+    """`current` and `next` (null where that key is not known yet), each with `pin_sha256` and `tlsa` (a record for each
+    port of each name that it is served under)."""
+    return {"current": _key(one.current, one.names), "next": _key(one.next, one.names)}
+
+
+def _key(spki: str, names: Iterable[str]) -> Object | None:
+    return {"pin_sha256": pin(spki), "tlsa": [tlsa_record(name, spki) for name in names]} if spki else None
 
 
 # ---------------------------------------------------------------- outcomes

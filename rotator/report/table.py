@@ -11,7 +11,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rotator.core.lead import span
-from rotator.core.model import Action, Decision, Outcome, Plan, Result, SourceProblem
+from rotator.core.model import Action, Decision, Outcome, Plan, Result, SourceProblem, TlsaMode
+from rotator.core.pins import pin, tlsa_record
 from rotator.core.reasons import Reason
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
 from rotator.report.words import day, kind_of, plan_line
@@ -91,9 +92,22 @@ def _decision(decision: Decision, now: datetime) -> Text:
     said.append(f"\n{decision.message}")
     if decision.at > now and decision.reason is not Reason.OBSERVE:  # what is only watched does not happen then
         said.append(f"\nat {decision.at:%Y-%m-%d %H:%M} UTC, in {span(decision.at - now)}")
+    for line in _pinned(decision):
+        said.append(f"\n{line}", "dim")
     if decision.command:
         said.append(f"\n$ {decision.command}", "cyan")
     return said
+
+
+def _pinned(decision: Decision) -> Iterator[str]:
+    """What to publish, of certificates whose key somebody goes by; `show` and JSON have it of all."""
+    spec, pins = decision.spec, decision.pins
+    if spec.tlsa is TlsaMode.OFF and not (spec.key.reuse or spec.key.ahead or spec.csr):
+        return
+    for which, spki in (("present key", pins.current), ("next key", pins.next)):
+        if spki and not (which == "next key" and spki == pins.current):
+            yield f'{which}: pin-sha256="{pin(spki)}"'
+            yield from (f"  {tlsa_record(name, spki)}" for name in pins.names)
 
 
 def _next_due(one: Plan, *, everything: bool) -> Iterator[RenderableType]:

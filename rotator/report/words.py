@@ -45,7 +45,11 @@ def key_of(spec: CertificateSpec) -> str:
     """`ecdsa 256`, `rsa 2048, used again`, or where it is held elsewhere the request that was made with it."""
     if spec.csr:
         return f"held elsewhere; the request is {spec.csr}"
-    return f"{spec.key.algorithm} {spec.key.size or ''}".strip() + (", used again" if spec.key.reuse else "")
+    return f"{spec.key.algorithm} {spec.key.size or ''}".strip() + _life(spec)
+
+
+def _life(spec: CertificateSpec) -> str:
+    return ", used again" if spec.key.reuse else ", the next one made ahead" if spec.key.ahead else ""
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Table, func, or_, select
 
 from rotator.core.budget.limits import REMEMBERED
+from rotator.core.csr import csr_spki
 from rotator.core.model import Ask, FleetHistory, History, Location, Pause
+from rotator.core.pem import PemError
 from rotator.core.reasons import Reason
 from rotator.state import bundles as bundle
 from rotator.state.campaigning import avoided
@@ -29,6 +31,7 @@ from rotator.state.tables import (
     bundles,
     orders,
     outcomes,
+    pending,
     progress,
     quarantines,
     revocations,
@@ -56,6 +59,7 @@ class _Past:
     approvals: Rows
     bundles: Rows
     revocations: Rows
+    pending: Rows
     progress: Rows
     standing: Rows
     pauses: Mapping[str, Pause]
@@ -100,6 +104,7 @@ def _read(connection: Connection, names: frozenset[str], now: datetime) -> _Past
         approvals=rows(approvals, or_(approvals.c.until.is_(None), approvals.c.until > now)),
         bundles=rows(bundles),
         revocations=rows(revocations),
+        pending=rows(pending, only=(pending.c.certificate, pending.c.csr, pending.c.digest)),
         progress=rows(progress, only=(progress.c.certificate, progress.c.fingerprint)),
         standing=rows(standing),
         pauses=list_pauses(connection, now),
@@ -111,6 +116,7 @@ def _history(name: str, past: _Past) -> History:
     stands = next(iter(past.standing.get(name, ())), None)
     held = past.bundles.get(name, ())
     accepted = next((row for row in held if row.status == bundle.ACCEPTED), None)
+    waiting = next(iter(past.pending.get(name, ())), None)
     under_way = {row.fingerprint for row in past.progress.get(name, ())}
     return History(
         attempts=tuple(attempt_from(row) for row in outcomes_of),
@@ -128,11 +134,21 @@ def _history(name: str, past: _Past) -> History:
         received=any(row.status == bundle.RECEIVED for row in held),
         key_kept=accepted is not None and accepted.sealed is not None,
         unfinished=accepted is not None and (accepted.finished_at is None or accepted.fingerprint in under_way),
+        pending_spki=_spki(waiting.csr) if waiting else "",
+        pending_digest=waiting.digest if waiting else "",
         pinned_root=(stands.pinned_root or "") if stands else "",
         held_by_hand=(stands.held_by_hand or "") if stands else "",
         ours=frozenset(row.fingerprint for row in held),
         revoked=frozenset(row.fingerprint for row in past.revocations.get(name, ())),
     )
+
+
+def _spki(csr: bytes) -> str:
+    """The key that a request is for; empty where it cannot be read, which whoever uses it is told."""
+    try:
+        return csr_spki(csr)
+    except PemError:
+        return ""
 
 
 def _redeploys(rows: Sequence[AnyRow]) -> Mapping[Location, tuple[datetime, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rotator.core.csr import csr_spki, make_csr, new_key
 from rotator.core.drift import current_chain
 from rotator.core.keys import KeyChoice, next_key, unfit
-from rotator.core.model import Facts, Result, Stage
+from rotator.core.model import CertificateSpec, Facts, Result, Stage
 from rotator.errors import RequestError
 from rotator.ports import PendingIssue
 from rotator.steps import Ended
@@ -26,6 +26,15 @@ def request_for(facts: Facts, world: World) -> PendingIssue:
         return pending
     key = _present_key(facts, world) if choice is KeyChoice.SAME else new_key(facts.spec.key)
     return _kept(key, make_csr(key, facts.spec.names), facts, world)
+
+
+def make_ahead(spec: CertificateSpec, world: World) -> None:
+    """Make the next key now, so that it can be published before it is used; one that is made already stays."""
+    pending = world.store.pending(spec.name)
+    if pending is None or pending.digest != spec.digest:
+        key = new_key(spec.key)
+        csr = make_csr(key, spec.names)
+        world.store.keep_pending(PendingIssue(spec.name, spec.digest, key, csr, started=world.clock.now()))
 
 
 def _interrupted(facts: Facts, world: World) -> PendingIssue | None:

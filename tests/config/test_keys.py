@@ -44,6 +44,7 @@ def mistake(config: str) -> str:
     [
         ("{algorithm: ecdsa, size: 256, reuse: true}", KeySpec("ecdsa", 256, reuse=True)),
         ("{reuse: true}", KeySpec("ecdsa", 256, reuse=True)),
+        ("{ahead: true}", KeySpec("ecdsa", 256, ahead=True)),
         ("{algorithm: rsa}", KeySpec("rsa", 2048)),
         ("{algorithm: rsa, size: 2560}", KeySpec("rsa", 2560)),
         ("{algorithm: ed25519}", KeySpec("ed25519", 0)),
@@ -63,7 +64,8 @@ def test_a_key_is_said_in_a_word_or_in_parts(written: str, key: KeySpec) -> None
         ("{algorithm: rsa, size: 2049}", "rsa 2049 is no key that is made"),
         ("{algorithm: ecdsa, size: 521}", "ecdsa 521 is no key that is made"),
         ("{algorithm: dsa}", "dsa 0 is no key that is made"),
-        ("{reuse: perhaps}", "reuse is true or false"),
+        ("{reuse: perhaps}", "reuse and ahead are true or false"),
+        ("{reuse: true, ahead: true}", "either reuse or ahead"),
         ("{reus: true}", "'reus' is no key here; did you mean 'reuse'?"),
     ],
 )

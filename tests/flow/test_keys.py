@@ -9,7 +9,7 @@ import pytest
 
 from rotator.asked import carry_out
 from rotator.core.csr import make_csr, new_key
-from rotator.core.model import Action, Bundle, KeySpec, Result, TargetSpec
+from rotator.core.model import Action, Bundle, KeySpec, Result, TargetSpec, TlsaMode, TlsaRecord, TlsaSet
 from rotator.core.pem import chain_pem, key_spki, read_chain
 from rotator.core.reasons import Reason
 from rotator.ports import PendingIssue, Request
@@ -236,3 +236,44 @@ def test_a_files_target_says_what_does_not_fit(site: Site) -> None:
     with pytest.raises(Exception, match="has no file for the key"):
         alone.deploy(bundle, replacing=bundle.chain.fingerprint)
     assert service.certificate.read_bytes() == before == chain_pem(bundle.chain)
+
+
+# ---------------------------------------------------------------- a key that is known before it is used
+
+
+def test_the_next_key_is_made_ahead_and_then_used(site: Site) -> None:
+    """Shows that the plan names the next key weeks before its renewal, which then has it, and the one after follows."""
+    shop = site.service("shop", left=60 * DAY)
+    site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True))
+    site.look()
+    ahead = site.decision("shop").pins
+    assert ahead.current == spki(shop)
+    assert ahead.next not in {"", ahead.current}
+    assert site.decision("shop").pins == ahead
+    site.time.goes_by(31 * DAY)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert spki(shop) == ahead.next
+    site.soon(HOUR).look()
+    after = site.decision("shop").pins
+    assert (after.current, after.next not in {"", ahead.current, ahead.next}) == (ahead.next, True)
+    assert len(site.history("shop").orders) == 1
+
+
+def test_what_is_published_is_waited_for(site: Site) -> None:
+    """Shows that a renewal waits until the DNS publishes its key, where the config says so, and then is made."""
+    shop = site.service("shop", left=60 * DAY)
+    spec = site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True))
+    site.specs["shop"] = replace(spec, tlsa=TlsaMode.REQUIRE)
+    published: list[TlsaRecord] = [TlsaRecord(3, 1, 1, spki(shop))]
+    site.change = lambda world: replace(world, published=lambda name: TlsaSet(name, tuple(published)))
+    site.look()
+    following = site.decision("shop").pins.next
+    site.time.goes_by(31 * DAY)
+    held = site.decision("shop")
+    assert (held.action, held.reason) == (Action.HOLD, Reason.TLSA_MISMATCH)
+    assert f"IN TLSA 3 1 1 {following} first" in held.message
+    published.append(TlsaRecord(3, 1, 1, following))
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert spki(shop) == following

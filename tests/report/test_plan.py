@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from json import loads
 
-from rotator.core.model import Action, SourceProblem
+from rotator.core.model import Action, KeySpec, Pins, SourceProblem
 from rotator.core.reasons import Reason
 from rotator.report import json, table
 from rotator.report.since import since_look
@@ -82,7 +83,19 @@ def test_json_of_a_plan() -> None:
         "ends": "2026-03-31T12:00:00Z",
         "emergency": False,
         "issuers": ["internal"],
+        "pins": {"current": None, "next": None},
     }
+
+
+def test_a_plan_shows_what_to_publish() -> None:
+    """Pins and TLSA records are in the JSON of all, and in the table of those whose key somebody goes by."""
+    pins = Pins("ab" * 32, "cd" * 32, ("_443._tcp.shop.example.com",))
+    known = replace(HELD, pins=pins, spec=replace(HELD.spec, key=KeySpec(ahead=True)))
+    record = f"_443._tcp.shop.example.com. IN TLSA 3 1 1 {'cd' * 32}"
+    made = loads(json.text(json.plan(plan(known))))["decisions"][0]["pins"]
+    assert made["next"] == {"pin_sha256": "zc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc0=", "tlsa": [record]}
+    assert record in plain(table.plan(plan(known)), width=200)
+    assert "TLSA" not in plain(table.plan(plan(replace(HELD, pins=pins))), width=200)
 
 
 def test_what_was_finished_since_the_look_is_fine() -> None:

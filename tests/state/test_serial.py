@@ -31,6 +31,7 @@ from rotator.core.model import (
     Observation,
     Outcome,
     Owner,
+    Pins,
     Problem,
     ProblemKind,
     Result,
@@ -39,6 +40,7 @@ from rotator.core.model import (
     SightingState,
     Stage,
     TargetSpec,
+    TlsaMode,
     TrustKind,
     TrustSpec,
     Verification,
@@ -115,7 +117,13 @@ certificate_specs = st.builds(
     names=tuples(names),
     issuers=tuples(names),
     owner=texts,
-    key=st.builds(KeySpec, st.sampled_from(["rsa", "ecdsa", "ed25519"]), st.sampled_from([0, 256, 2048])),
+    key=st.builds(
+        KeySpec,
+        st.sampled_from(["rsa", "ecdsa", "ed25519"]),
+        st.sampled_from([0, 256, 2048]),
+        st.booleans(),
+        st.booleans(),
+    ),
     targets=tuples(targets),
     endpoints=tuples(endpoints),
     lifetime=maybe(lengths),
@@ -126,6 +134,8 @@ certificate_specs = st.builds(
     windows=tuples(windows),
     allow=st.frozensets(reasons),
     adopted_from=texts,
+    csr=texts,
+    tlsa=st.sampled_from(TlsaMode),
 )
 decisions = st.builds(
     Decision,
@@ -143,6 +153,7 @@ decisions = st.builds(
     foreseen=st.booleans(),
     resumes=st.booleans(),
     trial=texts,
+    pins=st.builds(Pins, texts, texts, tuples(texts)),
 )
 violations = st.builds(Violation, reasons, texts)
 outcomes = st.builds(

@@ -21,6 +21,7 @@ from rotator.core.model.observations import (
     ProblemKind,
     Use,
 )
+from rotator.core.model.pins import Pins, TlsaMode, TlsaRecord, TlsaSet
 from rotator.core.model.places import Endpoint, Handshake, Location, Sighting, SightingState
 from rotator.core.model.preflight import Check, PreflightRequest
 from rotator.core.model.rotations import Deployed, FleetHistory, IssueRequest, Outcome, Snapshot, Verification
@@ -78,6 +79,7 @@ __all__ = [
     "Owner",
     "Pause",
     "PeerClock",
+    "Pins",
     "Plan",
     "PreflightRequest",
     "Problem",
@@ -95,6 +97,9 @@ __all__ = [
     "Stage",
     "Suggestion",
     "TargetSpec",
+    "TlsaMode",
+    "TlsaRecord",
+    "TlsaSet",
     "TrustKind",
     "TrustSpec",
     "Use",

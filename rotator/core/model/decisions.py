@@ -11,6 +11,7 @@ from rotator.core.model.certificates import Chain
 from rotator.core.model.clocks import PeerClock
 from rotator.core.model.history import History
 from rotator.core.model.observations import Evidence, Observation
+from rotator.core.model.pins import Pins
 from rotator.core.model.places import Endpoint, Location, Sighting
 from rotator.core.model.specs import CertificateSpec, Suggestion
 from rotator.core.model.words import Action
@@ -97,6 +98,7 @@ class Decision:
         foreseen: a plan stored before it fell due named this renewal, or a person asked for or approved it.
         resumes: a received bundle or a pending order is carried on; no new order is needed.
         trial: the issuer whose breaker is open and that is tried again with this very renewal; empty otherwise.
+        pins: what clients may pin of its keys.
         known_at: issuers of the list whose CA has issued for exactly these names before.
     """
 
@@ -115,6 +117,7 @@ class Decision:
     resumes: bool = False
     trial: str = ""
     known_at: frozenset[str] = frozenset()
+    pins: Pins = field(default_factory=Pins)
 
     @property
     def due(self) -> bool:

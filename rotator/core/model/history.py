@@ -121,6 +121,8 @@ class History:
         received: a bundle is stored that was not yet validated, or is held for approval.
         key_kept: the key of the newest accepted bundle is sealed in the store.
         unfinished: an accepted bundle has not reached every target yet (a crash, or harm at some).
+        pending_spki: SHA-256 of the public key of a request that is not answered yet; empty when there is none.
+        pending_digest: the spec's digest when that request was made.
         pinned_root: fingerprint of the root pinned at first use; empty when none.
         ours: fingerprints of every certificate of ours that the store knows, also of past ones.
         revoked: fingerprints of what rotator itself had revoked: known before any CRL says so.
@@ -143,6 +145,8 @@ class History:
     received: bool = False
     key_kept: bool = False
     unfinished: bool = False
+    pending_spki: str = ""
+    pending_digest: str = ""
     pinned_root: str = ""
     held_by_hand: str = ""
     ours: frozenset[str] = frozenset()

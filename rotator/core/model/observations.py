@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from rotator.core.model.certificates import Certificate, Chain
+from rotator.core.model.pins import TlsaSet
 from rotator.core.model.places import Endpoint, Handshake, Location
 
 
@@ -147,6 +148,7 @@ class Evidence:
         trusted: whether the clients' trust verifies what is installed; None when it could not be told.
         trust: in words, the trust it was held against (`system`, `issuer internal`, `file /…`).
         requested: SHA-256 of the public key in the request that was made elsewhere; empty where there is none.
+        tlsa: what the DNS publishes of its keys; empty where nobody asked.
         request_problem: why that request cannot be ordered with, in a clause; empty when it can.
     """
 
@@ -156,3 +158,4 @@ class Evidence:
     trust: str = ""
     requested: str = ""
     request_problem: str = ""
+    tlsa: tuple[TlsaSet, ...] = ()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from rotator.core.model.pins import TlsaMode
 from rotator.core.model.places import Endpoint
 from rotator.core.reasons import Reason
 
@@ -25,12 +26,14 @@ class Mode(StrEnum):
 class KeySpec:
     """The key to make: `rsa` with 2048–4096 bits, `ecdsa` with 256 or 384, `ed25519` with 0.
 
-    `reuse` keeps it over renewals, for clients that pin it; without it each certificate gets a new one.
+    `reuse` keeps it over renewals, for clients that pin it; without it each certificate gets a new one. `ahead` makes
+    the next one as soon as the present one is in place, so that it can be published before it is used.
     """
 
     algorithm: str = "ecdsa"
     size: int = 256
     reuse: bool = False
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class CertificateSpec:
         adopted_from: the adoption rule's place in the config, empty when declared.
         csr: the file of a request whose key is held elsewhere (an HSM, an appliance); rotator then never has a key,
             and `key` says nothing. Empty where rotator makes the key.
+        tlsa: what is done about TLSA records at its endpoints.
     """
 
     name: str
@@ -108,6 +112,7 @@ class CertificateSpec:
     allow: frozenset[Reason] = frozenset()
     adopted_from: str = ""
     csr: str = ""
+    tlsa: TlsaMode = TlsaMode.OFF
 
     @property
     def key_algorithm(self) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rotator.core.model import TlsaRecord, TlsaSet
 from rotator.lib.dns.resolving import PORT, resolver_of, upwards
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ LONGEST_CHAIN = 8
 """Aliases that are followed, as most resolvers do; a CA follows no more either."""
 
 LOOKUP_SECONDS = 10.0
+_TLSA_SECONDS = 5.0
 
 
 class DnsError(Exception):
@@ -97,6 +99,15 @@ class Lookups:
             raise DnsError(f"{', '.join(missing)}, which should serve {zone}, has no address")
         return found
 
+    def tlsa_of(self, name: str) -> TlsaSet:
+        """The TLSA records at a name, aliases followed (RFC 7671, 7); what went wrong is part of the answer."""
+        try:
+            answer = self._ask(_name(name), "TLSA", follow=True)
+        except DnsError as error:
+            return TlsaSet(name, problem=str(error))
+        records = (TlsaRecord(one.usage, one.selector, one.mtype, one.cert.hex()) for one in answer or ())
+        return TlsaSet(name, tuple(sorted(records, key=str)))
+
     def addresses_of(self, host: str) -> tuple[str, ...]:
         """All addresses of a host, of both families; none where it has none."""
         found = [self._ask(_name(host), kind, follow=True) for kind in ("A", "AAAA")]
@@ -123,6 +134,11 @@ class Lookups:
         if answer.rrset is None or (answer.rrset.name != name and not follow):
             return None
         return answer
+
+
+def tlsa_of(name: str) -> TlsaSet:
+    """The TLSA records at a name, by the resolver of this machine."""
+    return Lookups(seconds=_TLSA_SECONDS).tlsa_of(name)
 
 
 def refusal_of(error: NoNameservers) -> str:

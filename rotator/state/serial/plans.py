@@ -8,6 +8,7 @@ from rotator.core.model import (
     Notice,
     NoticeKind,
     Outcome,
+    Pins,
     Result,
     Severity,
     Stage,
@@ -28,6 +29,14 @@ from rotator.state.serial.specs import spec_from_json, spec_to_json
 from rotator.state.serial.world import verification_from_json, verification_to_json
 
 
+def pins_to_json(pins: Pins) -> Json:
+    return {"current": pins.current, "next": pins.next, "names": list(pins.names)}
+
+
+def pins_from_json(document: Json | None) -> Pins:
+    return Pins(document["current"], document["next"], tuple(document["names"])) if document else Pins()
+
+
 def decision_to_json(decision: Decision) -> Json:
     return {
         "spec": spec_to_json(decision.spec),
@@ -44,6 +53,7 @@ def decision_to_json(decision: Decision) -> Json:
         "foreseen": decision.foreseen,
         "resumes": decision.resumes,
         "trial": decision.trial,
+        "pins": pins_to_json(decision.pins),
         "known_at": sorted(decision.known_at),
     }
 
@@ -64,6 +74,7 @@ def decision_from_json(document: Json) -> Decision:
         foreseen=document["foreseen"],
         resumes=document["resumes"],
         trial=document["trial"],
+        pins=pins_from_json(document.get("pins")),
         known_at=frozenset(document.get("known_at", ())),
     )
 

@@ -10,6 +10,7 @@ from rotator.core.model import (
     MaintenanceWindow,
     Mode,
     TargetSpec,
+    TlsaMode,
     TrustKind,
     TrustSpec,
 )
@@ -25,11 +26,11 @@ from rotator.state.serial.world import endpoint_from_json, endpoint_to_json
 
 
 def key_spec_to_json(key: KeySpec) -> Json:
-    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse}
+    return {"algorithm": key.algorithm, "size": key.size, "reuse": key.reuse, "ahead": key.ahead}
 
 
 def key_spec_from_json(document: Json) -> KeySpec:
-    return KeySpec(document["algorithm"], document["size"], document.get("reuse", False))
+    return KeySpec(document["algorithm"], document["size"], document.get("reuse", False), document.get("ahead", False))
 
 
 def target_to_json(target: TargetSpec) -> Json:
@@ -86,6 +87,7 @@ def spec_to_json(spec: CertificateSpec) -> Json:
         "allow": sorted(reason.value for reason in spec.allow),
         "adopted_from": spec.adopted_from,
         "csr": spec.csr,
+        "tlsa": spec.tlsa.value,
     }
 
 
@@ -107,4 +109,5 @@ def spec_from_json(document: Json) -> CertificateSpec:
         allow=frozenset(Reason(reason) for reason in document["allow"]),
         adopted_from=document["adopted_from"],
         csr=document.get("csr", ""),
+        tlsa=TlsaMode(document.get("tlsa", "off")),
     )
