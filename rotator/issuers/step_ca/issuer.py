@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
@@ -103,27 +103,34 @@ class StepCaIssuer:
     def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
         """Whether the CA is up, knows our provisioner and its key, lets it sign for so long, and itself lives on."""
         checks: list[Check] = []
-        try:
-            checks.extend(self._checks(request))
-        except IssueError as error:
-            checks.append(Check("step-ca", str(error)))
+        lifetime = request.lifetime or self._settings.lifetime
+        asking: tuple[tuple[str, Callable[[], Check]], ...] = (
+            ("step-ca", self._health_check),
+            ("provisioner", self._provisioner_check),
+            ("lifetime", lambda: self._lifetime_check(lifetime)),
+            ("ca", lambda: self._end_check(lifetime)),
+        )
+        for name, ask in asking:
+            try:
+                checks.append(ask())
+            except IssueError as error:
+                # What comes after would only say the same again.
+                return (*checks, Check(name, str(error)))
         return tuple(checks)
 
-    def _checks(self, request: PreflightRequest) -> Iterator[Check]:
+    def _health_check(self) -> Check:
         health = self._ca.get("/health").get("status")
-        unwell = f"{self.name}: {self._ca.where} says of itself that it is {health!r}, not ok"
-        yield Check("step-ca", "" if health == "ok" else unwell, detail="it is up")
-        yield self._provisioner_check()
-        lifetime = request.lifetime or self._settings.lifetime
-        provisioner = self._provisioner()
-        yield self._lifetime_check(provisioner, lifetime)
+        if health != "ok":
+            return Check("step-ca", f"{self.name}: {self._ca.where} says of itself that it is {health!r}, not ok")
+        return Check("step-ca", detail="it is up")
+
+    def _end_check(self, lifetime: timedelta | None) -> Check:
         ends = min(each.not_after for each in self._signers())
-        lasting = lifetime or _claim(provisioner, "defaultTLSCertDuration", _LONGEST)
+        lasting = lifetime or _claim(self._provisioner(), "defaultTLSCertDuration", _LONGEST)
         if self._clock.now() + lasting > ends:
             problem = f"the CA ends {moment(ends)}, before a certificate of {show_duration(lasting)} would"
-            yield Check("ca", f"{self.name}: {problem}", "renew the CA's intermediate, or its root, first")
-        else:
-            yield Check("ca", detail=f"it ends {moment(ends)}")
+            return Check("ca", f"{self.name}: {problem}", "renew the CA's intermediate, or its root, first")
+        return Check("ca", detail=f"it ends {moment(ends)}")
 
     def _provisioner_check(self) -> Check:
         """Whether the key that we would sign with is the one that the CA knows the provisioner by."""
@@ -133,7 +140,8 @@ class StepCaIssuer:
             return Check("provisioner", f"{self.name}: {problem}", "give the provisioner's current key or password")
         return Check("provisioner", detail=f"{key.issuer} is known, and we have its key")
 
-    def _lifetime_check(self, provisioner: Answer, lifetime: timedelta | None) -> Check:
+    def _lifetime_check(self, lifetime: timedelta | None) -> Check:
+        provisioner = self._provisioner()
         most = _claim(provisioner, "maxTLSCertDuration", _LONGEST)
         least = _claim(provisioner, "minTLSCertDuration", _SHORTEST)
         bounds = f"{show_duration(least)} to {show_duration(most)}"
