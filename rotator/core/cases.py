@@ -18,12 +18,9 @@ from rotator.core.model import (
     Severity,
     Stage,
 )
-from rotator.core.noticetext import clause, counted, left, moment, run, served_now
+from rotator.core.noticetext import REFUSAL, clause, counted, left, moment, run, served_now
 from rotator.core.reasons import Reason
 from rotator.core.standing import Standing, Urgency
-
-_MOST_ERROR = 2500
-"""Characters of a CA's refusal in a detail: it may hold a link that a person has to open, and half of one is none."""
 
 _I, _W, _E, _C = Severity.INFO, Severity.WARNING, Severity.ERROR, Severity.CRITICAL
 
@@ -297,7 +294,7 @@ def _last_error(standing: Standing) -> str:
     if latest is None or not latest.error or latest.result is Result.DONE:
         return ""
     where = f" at stage {latest.stage}" if latest.stage else ""
-    return f"Last error, {span(standing.now - latest.at)} ago{where}: {clause(latest.error, _MOST_ERROR)}"
+    return f"Last error, {span(standing.now - latest.at)} ago{where}: {clause(latest.error, REFUSAL)}"
 
 
 def _next(standing: Standing) -> str:

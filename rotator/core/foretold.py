@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rotator.core.cases import Case
 from rotator.core.cohorts import anonymous, zone_of
 from rotator.core.model import CertificateSpec, Mode, NoticeKind, Result, Severity
-from rotator.core.noticetext import clause, left, listed, run
+from rotator.core.noticetext import REFUSAL, clause, left, listed, run
 from rotator.core.readiness import Kept, Line
 from rotator.core.standing import Standing
 
@@ -73,7 +73,7 @@ def _case(one: Standing, known: Kept) -> Case:
 def _lines(failed: Sequence[tuple[str, Line]]) -> Iterator[str]:
     for issuer, line in failed:
         todo = f" To do: {clause(line.remedy, 300)}." if line.remedy else ""
-        yield f"{issuer + ': ' if issuer else ''}{line.check}: {clause(line.text, 500)}{todo}"
+        yield f"{issuer + ': ' if issuer else ''}{line.check}: {clause(line.text, REFUSAL)}{todo}"
 
 
 def _when(one: Standing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -12,13 +13,20 @@ from rotator.core.model import Sighting
 LISTED = 20
 """How many subjects are listed by name before the rest is only counted."""
 
+REFUSAL = 2500
+"""Characters of a refusal in a detail: it may hold a link that a person has to open, and half of one leads nowhere."""
+
 _MOST_CLAUSE = 300
+_LINK = re.compile(r"https?://\S+")
 
 
 def clause(text: str, most: int = _MOST_CLAUSE) -> str:
-    """Foreign text on one line, without control characters and not longer than `most`."""
+    """Foreign text on one line, without control characters and not longer than `most`; no link is cut in two."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if len(line) <= most:
+        return line
+    cut = next((found.start() for found in _LINK.finditer(line) if found.start() < most - 1 < found.end()), most - 1)
+    return f"{line[:cut].rstrip()}…"
 
 
 def moment(at: datetime) -> str:

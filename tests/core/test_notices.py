@@ -34,6 +34,7 @@ from rotator.core.model import (
     Verification,
 )
 from rotator.core.notices import KEY_MAX, NoticeSettings, notices
+from rotator.core.noticetext import clause
 from rotator.core.readiness import Answer, Kept, Line, Readiness, Verdict
 from rotator.core.reasons import Reason
 from tests.builders import (
@@ -191,6 +192,15 @@ def test_a_link_that_a_person_must_open_is_whole_and_makes_no_cause_of_its_own()
     notice = only(told(*cases))
     assert len(notice.subjects) == 3
     assert any(f"open {link} to lift that" in notice.detail for link in links)
+
+
+@pytest.mark.parametrize("most", [10, 20, 29, 30, 40, 300])
+def test_no_link_is_cut_in_two(most: int) -> None:
+    """A text that is too long ends before a link or behind it, and never exceeds what it may have."""
+    text = f"see https://ca.example/a-page and {'more ' * 100}"
+    cut = clause(text, most)
+    assert len(cut) <= most
+    assert ("https://" in cut) is ("https://ca.example/a-page" in cut)
 
 
 def test_a_notice_keeps_its_key_when_the_words_of_the_error_change() -> None:

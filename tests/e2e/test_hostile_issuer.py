@@ -44,7 +44,8 @@ from rotator.core.model import Action, NoticeKind, Outcome, Result, RevocationRe
 from rotator.core.pem import certificate_pem, chain_pem, read_chain
 from rotator.core.reasons import Reason
 from rotator.notify import Route
-from rotator.ports import Clock, Revokes
+from rotator.ports import Clock, HasAccount, Revokes
+from rotator.preflight import Asking, take_round
 from rotator.wiring import Wiring
 from tests.e2e.cas import acme_ca, minted
 from tests.e2e.minting import CODE, Mint, Wrong
@@ -403,6 +404,31 @@ def test_what_only_a_person_can_mend_is_told_at_once(scene: Scene, fault: str) -
         scene.look(wiring)
 
     assert said in scene.told
+
+
+def test_terms_that_change_are_told_before_the_ca_insists(renewed: Scene) -> None:
+    """F73: the directory names other terms than were agreed to: told beforehand, with their page and what to do."""
+    renewed.front.change = lambda request, response: (
+        changed(response, meta={"termsOfService": TERMS}) if request.path == "/dir" else response
+    )
+    with renewed.wired() as wiring:
+        for _ in range(10):
+            ticked, _ = look(wiring)
+            take_round(ticked.inventory.facts, wiring.world, Asking())
+            renewed.later.skip(4 * DAY)
+        before = renewed.told
+        account = wiring.world.issuers["ca"]
+        assert isinstance(account, HasAccount)
+        account.update_account(agree_terms=True, anew=False)
+        ticked, _ = look(wiring)
+        take_round(ticked.inventory.facts, wiring.world, Asking())
+        look(wiring)
+
+    about = [notice for notice in renewed.inbox.notices if notice.kind is NoticeKind.PREFLIGHT_FAILED]
+    assert f"terms of service have changed: read {TERMS};" in before
+    assert "rotator account update ca --agree-terms" in before
+    assert about[-1].resolved
+    assert renewed.front.orders == 1
 
 
 @pytest.mark.parametrize("retry_after", ["", "0", "31536000", "Sat, 01 Jan 2050 00:00:00 GMT", "soon"])
