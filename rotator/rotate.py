@@ -171,6 +171,7 @@ def _accepted(course: Course, obtained: Obtained | None, facts: Facts, trust: Tr
         course.after = facts.newest
         return None
     course.ordered, course.issuer = obtained.ordered, obtained.bundle.issuer
+    course.notes += obtained.notes
     accepted = accept(obtained.bundle, course.decision, facts, trust, world)
     course.after = accepted.bundle.chain
     return accepted.bundle

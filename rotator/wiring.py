@@ -21,6 +21,7 @@ from rotator.core.places import SELF
 from rotator.core.rules.judgement import Judgement
 from rotator.core.trust import covers
 from rotator.executor import LocalExecutor
+from rotator.lib.caa import CaaRecords
 from rotator.lib.clockwatch import ClockWatch
 from rotator.lib.http import listening
 from rotator.lib.tls import probe, verified_handshake
@@ -145,6 +146,7 @@ def world_of(config: Config, store: Store, clock: Clock) -> World:
         rules=config.rules(),
         issuer_trust=config.issuer_trust,
         revocations=_revocations(config, store, clock),
+        caa=lambda names: CaaRecords(clock_monotonic=clock.monotonic).of(names),
         keep_keys=config.file.keep_keys,
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rotator.core.adopt import AdoptionRule, AdoptTarget
 from rotator.core.keys import Requested
 from rotator.core.lead import PolicySettings
-from rotator.core.model import Certificate, CertificateSpec, Sighting, TlsaSet, TrustSpec
+from rotator.core.model import Caa, Certificate, CertificateSpec, Sighting, TlsaSet, TrustSpec
 from rotator.lib.clockwatch import ClockWatch
 from rotator.lib.dns.lookups import tlsa_of
 from rotator.lib.requestfile import read_request
@@ -35,6 +35,7 @@ class World:
         published: the TLSA records at a name, asked when needed.
         clocks: what the servers that rotator talks to say of our clock; None listens to nobody.
         revocations: asks CAs whether they have revoked what is in our care; None asks nobody.
+        caa: the CAA records that count for names, looked up when asked; without it nobody is asked.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
     """
 
@@ -56,4 +57,5 @@ class World:
     published: Callable[[str], TlsaSet] = tlsa_of
     clocks: ClockWatch | None = None
     revocations: RevocationWatch | None = None
+    caa: Callable[[Iterable[str]], Mapping[str, Caa]] = lambda _names: {}
     keep_keys: bool = True

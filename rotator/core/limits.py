@@ -134,6 +134,14 @@ def _another_issuer(facts: Facts) -> bool:
         if (attempt.permanent and facts.now - attempt.at < DAY)
         or (attempt.retry_at is not None and facts.now < attempt.retry_at)
     }
+    # One rotation may have asked several, of which the attempt names the last.
+    refused |= {
+        order.issuer
+        for order in facts.history.orders
+        if order.result == "failed"
+        and order.digest == facts.spec.digest
+        and ((order.permanent and facts.now - order.at < DAY) or (order.retry_at or order.at) > facts.now)
+    }
     return "" not in refused and bool(set(facts.spec.issuers) - refused)
 
 

@@ -29,8 +29,8 @@ from rotator.core.drift import (
 )
 from rotator.core.keys import next_key, told
 from rotator.core.lead import PolicySettings, due_at, emergency_at, lead, lead_of, renew_at, span, why_this_lead
-from rotator.core.limits import gap_until, open_ask, redeploy_until, resumes
-from rotator.core.model import Action, Chain, Decision, Facts, Location, TlsaMode, Violation
+from rotator.core.limits import cap_until, gap_until, open_ask, redeploy_until, resumes
+from rotator.core.model import Action, Chain, Decision, Facts, History, Location, TlsaMode, Violation
 from rotator.core.pins import pins_of, tlsa_problem
 from rotator.core.reasons import Reason
 from rotator.core.wanted import DEAD, Held, Hold, Wanted
@@ -144,6 +144,17 @@ def skips_gap(decision: Decision, facts: Facts) -> bool:
     spec = facts.spec
     own = decision.lead if decision.lead is not None else lead(spec.lifetime or timedelta(0), spec.renew_before)
     return gap_until(facts, current_chain(facts), own) is not None
+
+
+def may_order_again(decision: Decision, facts: Facts, history: History, now: datetime) -> bool:
+    """Whether the cap has room for one more order within a rotation.
+
+    Args:
+        history: as it stands now, with the orders that this rotation has placed.
+    """
+    spec = facts.spec
+    own = decision.lead if decision.lead is not None else lead(spec.lifetime or timedelta(0), spec.renew_before)
+    return cap_until(replace(facts, history=history, now=now), current_chain(facts), own) is None
 
 
 def places_to_write(decision: Decision, facts: Facts, settings: PolicySettings) -> tuple[Location, ...]:

@@ -12,6 +12,8 @@ class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is n
 
     Attributes:
         issuer: whoever was asked for a certificate just now and gave none; empty where nobody was.
+        in_flight: the order stands at the issuer, and is carried on.
+        ours: the issuer did its part and could not verify the names: another one would hardly find it otherwise.
     """
 
     def __init__(
@@ -24,6 +26,8 @@ class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is n
         retry_at: datetime | None = None,
         violations: tuple[Violation, ...] = (),
         issuer: str = "",
+        in_flight: bool = False,
+        ours: bool = False,
     ) -> None:
         super().__init__(error)
         self.result = result
@@ -33,3 +37,5 @@ class Ended(Exception):  # noqa: N818 - it says how a rotation ended, which is n
         self.retry_at = retry_at
         self.violations = violations
         self.issuer = issuer
+        self.in_flight = in_flight
+        self.ours = ours

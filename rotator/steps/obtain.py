@@ -9,22 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.core.guards import choose
 from rotator.core.model import Action, Bundle, Decision, Facts, IssueRequest, Order, Result, Stage
 from rotator.core.policy import skips_gap
 from rotator.errors import IssueError, Pending
 from rotator.ports import Issuer, OrderEnd, PendingIssue, StoredBundle, TellsExempt
 from rotator.steps import Ended
+from rotator.steps.another import Round
 from rotator.steps.request import request_for
 from rotator.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """A stored bundle, and whether an order was placed for it just now."""
+    """A stored bundle, and whether an order was placed for it just now.
+
+    Attributes:
+        notes: which issuers of the list were passed over, and why.
+    """
 
     bundle: StoredBundle
     ordered: bool
+    notes: tuple[str, ...] = ()
 
 
 def obtain(decision: Decision, facts: Facts, world: World) -> Obtained | None:
@@ -40,7 +45,7 @@ def obtain(decision: Decision, facts: Facts, world: World) -> Obtained | None:
     if received is not None:
         _settle(received, world)
         return Obtained(received, ordered=False)
-    return Obtained(_order(decision, facts, world), ordered=True)
+    return _order(decision, facts, world)
 
 
 def _settle(received: StoredBundle, world: World) -> None:
@@ -57,12 +62,40 @@ def _is_newest(stored: StoredBundle, facts: Facts) -> bool:
     return stored.status == "accepted" and newest is not None and stored.bundle.chain.fingerprint == newest.fingerprint
 
 
-def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
-    store, spec = world.store, facts.spec
+def _order(decision: Decision, facts: Facts, world: World) -> Obtained:
+    """The chain of the first issuer of the list that gives one; each that is asked is a row of the ledger.
+
+    What is in flight is carried on where it was begun. Only an issuer that cannot be reached is left with it, past the
+    emergency line, when there is another one.
+    """
+    round_ = Round(decision, facts, world)
     pending = request_for(facts, world)
-    name = pending.issuer if pending.checkpoint else _issuer(decision, facts, world)
-    issuer = world.issuers.get(name or "")
-    if name is None or issuer is None:
+    name = pending.issuer if pending.checkpoint else round_.next()
+    while True:
+        try:
+            stored = _placed(name, pending, decision, facts, world)
+        except Ended as end:
+            name = round_.after(name, end)
+            pending = _begun_anew(pending, world)
+        else:
+            return Obtained(stored, ordered=True, notes=round_.notes(name))
+
+
+def _begun_anew(pending: PendingIssue, world: World) -> PendingIssue:
+    """The same key and request for another issuer; what was in flight at the one before is given up, and counted."""
+    if pending.checkpoint is not None:
+        order_id = world.store.unfinished_order(pending.certificate, pending.issuer)
+        if order_id is not None:
+            world.store.close_order(order_id, OrderEnd("failed"))
+    pending = replace(pending, issuer="", checkpoint=None)
+    world.store.keep_pending(pending)
+    return pending
+
+
+def _placed(name: str, pending: PendingIssue, decision: Decision, facts: Facts, world: World) -> StoredBundle:
+    store, spec = world.store, facts.spec
+    issuer = world.issuers.get(name)
+    if issuer is None:
         raise Ended(Result.FAILED, Stage.ISSUE, f"no issuer of {', '.join(spec.issuers)} can be used right now")
     order_id = store.unfinished_order(spec.name, name) if pending.checkpoint else None
     if order_id is None:
@@ -81,10 +114,6 @@ def _order(decision: Decision, facts: Facts, world: World) -> StoredBundle:
     store.close_order(order_id, OrderEnd("issued"))
     store.drop_pending(spec.name)
     return stored
-
-
-def _issuer(decision: Decision, facts: Facts, world: World) -> str | None:
-    return choose(decision, world.store.fleet(facts.now), facts.now, world.policy).issuer or None
 
 
 def _issue(issuer: Issuer, pending: PendingIssue, facts: Facts, world: World, order_id: int) -> Bundle:
@@ -142,7 +171,8 @@ def _failed(issuer: Issuer, error: IssueError, pending: PendingIssue, order_id: 
 
     An order that outlives an outage is come back to: a second one would be waste, and may be refused as a duplicate.
     """
-    if error.resumable and pending.checkpoint is not None:
+    in_flight = error.resumable and pending.checkpoint is not None
+    if in_flight:
         world.store.close_order(order_id, OrderEnd("pending"))
         world.store.keep_pending(pending)
     else:
@@ -150,4 +180,7 @@ def _failed(issuer: Issuer, error: IssueError, pending: PendingIssue, order_id: 
         world.store.keep_pending(replace(pending, issuer="", checkpoint=None))
     at = world.clock.now() + error.retry_after if error.retry_after else None
     message = str(error) if str(error).startswith(f"{issuer.name}: ") else f"{issuer.name}: {error}"
-    return Ended(Result.FAILED, Stage.ISSUE, message, permanent=error.permanent, retry_at=at, issuer=pending.issuer)
+    return Ended(
+        Result.FAILED, Stage.ISSUE, message, permanent=error.permanent, retry_at=at, issuer=pending.issuer,
+        in_flight=in_flight, ours=bool(error.failed_names) and not error.permanent,
+    )  # fmt: skip

@@ -47,6 +47,7 @@ class Short:
     kind: str
     why: str
     at: datetime
+    issuer: str = ""
 
 
 def draws(own: IssuerBudget, names: Sequence[str], settings: PolicySettings, *, renewal: bool) -> tuple[Draw, ...]:
@@ -187,7 +188,7 @@ class Books:
             until = min(until, at + max(HOUR, (ends - at) / 2 if ends else HOUR))
         if until <= self._now:
             return None
-        return Short(draw.kind, f"{issuer} has refused {_said(draw)} because of a limit of its own", until)
+        return Short(draw.kind, f"{issuer} has refused {_said(draw)} because of a limit of its own", until, issuer)
 
     def _empty(self, draw: Draw, issuer: str, emergency: bool) -> Short | None:
         if draw.bucket is None:
@@ -198,7 +199,7 @@ class Books:
             return None
         reserve = tally.opens(now, emergency=True) is None
         at = self._now + (opens - now) * _MICROSECOND
-        return Short(draw.kind, _why(draw, draw.bucket, issuer, reserve=reserve), at)
+        return Short(draw.kind, _why(draw, draw.bucket, issuer, reserve=reserve), at, issuer)
 
     def _tally(self, draw: Draw) -> Tally:
         assert draw.bucket is not None

@@ -57,7 +57,8 @@ class Spending:
         limit = self._settings.issuer_limits.get(issuer)
         if limit is not None and self._by_issuer[issuer] >= limit and not decision.emergency:
             theirs = [order for order in self._hour if order.issuer == issuer]
-            return Short("hour", f"the hour's {limit} orders at {issuer} are used up", self._hour_over(theirs))
+            why = f"the hour's {limit} orders at {issuer} are used up"
+            return Short("hour", why, self._hour_over(theirs), issuer)
         return self.books.short(
             budget_of(issuer, self._settings),
             issuer,
