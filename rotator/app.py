@@ -13,6 +13,8 @@ from functools import partial
 from types import MappingProxyType
 
 from rotator.campaigns import advance
+from rotator.core.budget.forecast import Outlook, forecast
+from rotator.core.budget.telling import of_budget
 from rotator.core.campaign.telling import of_campaigns
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Action, Decision, Facts, Finding, Inventory, Mode, Notice, Outcome, Plan
@@ -168,7 +170,13 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
     wiring.metrics.foretold(foretold)
     campaigns = store.campaigns(open_only=True)
     wiring.metrics.campaigns(campaigns)
-    about = of_campaigns(campaigns, look.done_at, wiring.world.clock.now())
+    outlook = budget_outlook(wiring.world, look.inventory, look.plan)
+    wiring.metrics.budget(outlook)
+    now = wiring.world.clock.now()
+    about = (
+        *of_campaigns(campaigns, look.done_at, now),
+        *of_budget(outlook.shortages, outlook.remaining, look.inventory.at),
+    )
     open_now = notices(
         look.inventory,
         look.plan,
@@ -187,6 +195,11 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
     failed = [delivery.alerter for delivery in deliveries if not delivery.arrived]
     wiring.metrics.told(open_now, arrived, failed)
     return open_now
+
+
+def budget_outlook(world: World, inventory: Inventory, plan: Plan) -> Outlook:
+    """What the budgets of the issuers have left, and when they will run short."""
+    return forecast(inventory.facts, plan, world.store.fleet(inventory.at), world.policy)
 
 
 def _about(look: Tick, names: Set[str]) -> Tick:

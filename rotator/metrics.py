@@ -30,6 +30,7 @@ that is gone leaves none behind.
 | rotator_preflight_last_success_timestamp_seconds | certificate | when nothing was found that would stop it |
 | rotator_campaign_members | campaign, status | certificates of each open campaign |
 | rotator_campaign_deadline_timestamp_seconds | campaign | when each open campaign should be done |
+| rotator_issuer_budget_remaining | issuer, limit | what is left of a CA's limit: of several of a kind the least |
 | rotator_notices | kind, severity | open notices |
 | rotator_alert_deliveries_total | alerter | messages that arrived |
 | rotator_alert_delivery_failures_total | alerter | messages that did not |
@@ -50,6 +51,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rotator import __version__
+from rotator.core.budget.forecast import Outlook
 from rotator.core.lead import PolicySettings, emergency_at, renew_at
 from rotator.core.model import Campaign, Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
 from rotator.core.readiness import Kept
@@ -74,6 +76,7 @@ class Metrics(Collector):
         self._look: tuple[Metric, ...] = ()
         self._last_complete: datetime | None = None
         self._findings: Counter[Labels] = Counter()
+        self._budgets: dict[Labels, float] = {}
         self._foretold: Mapping[str, Kept] = {}
         self._notices: Counter[Labels] = Counter()
         self._rotations: Counter[Labels] = Counter({(result.value,): 0 for result in Result})
@@ -123,6 +126,15 @@ class Metrics(Collector):
         with self._lock:
             self._campaigns = shown if members else ()
 
+    def budget(self, outlook: Outlook) -> None:
+        """Replace what is left of the limits of the issuers."""
+        least: dict[Labels, float] = {}
+        for one in outlook.remaining:
+            labels = one.issuer, one.limit
+            least[labels] = min(least.get(labels, one.left), one.left)
+        with self._lock:
+            self._budgets = least
+
     def outcome(self, outcome: Outcome) -> None:
         """Count a rotation that has ended."""
         took = (outcome.finished - outcome.started).total_seconds()
@@ -165,6 +177,7 @@ class Metrics(Collector):
             yield _gauge(name, "When the last complete look began", (), {(): self._last_complete.timestamp()})
         yield _gauge("rotator_findings", "What the audit finds", ("rule", "name", "severity"), self._findings)
         yield from _of_preflights(self._foretold)
+        yield _gauge("rotator_issuer_budget_remaining", "What a limit has left", ("issuer", "limit"), self._budgets)
         yield _gauge("rotator_notices", "Open notices", ("kind", "severity"), self._notices)
         yield _counter("rotator_rotations", "Rotations ended", ("result",), self._rotations)
         yield SummaryMetricFamily("rotator_rotation_seconds", "How long they took", *self._seconds)

@@ -20,16 +20,17 @@ def plan(
 
     Takes a fresh look, and decides as the daemon would on what the state knows; works beside a running daemon.
     """
-    from rotator.app import look_and_plan
+    from rotator.app import budget_outlook, look_and_plan
     from rotator.cli.opening import log_to_stderr, on_a_copy, read_config
     from rotator.report import json, table
 
     log_to_stderr()
     with on_a_copy(read_config(config)) as wiring, progress("looking"):
         inventory, made = look_and_plan(wiring.world, wiring.world.clock.now())
+        outlook = budget_outlook(wiring.world, inventory, made)
     show(
         output,
-        table=lambda: table.plan(made, inventory.problems, everything=everything),
-        json=lambda: json.plan(made, inventory.problems),
+        table=lambda: table.plan(made, inventory.problems, outlook, everything=everything),
+        json=lambda: json.plan(made, inventory.problems, outlook),
     )
     return Ending.UNSEEN if inventory.problems else Ending.CLEAN

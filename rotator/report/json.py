@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
+from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
 from rotator.core.model import (
     CertificateSpec,
     Decision,
@@ -21,6 +22,7 @@ from rotator.core.model import (
 )
 from rotator.core.pins import pin, tlsa_record
 from rotator.core.readiness import Kept, Readiness
+from rotator.report import budget
 from rotator.report.audit_json import audit, finding, line, summary, unseen
 from rotator.report.card import Card
 from rotator.report.objects import Json, Object, certificate, leaf, text
@@ -80,13 +82,15 @@ def spec(one: CertificateSpec) -> Object:
 # ---------------------------------------------------------------- plan
 
 
-def plan(one: Plan, problems: Iterable[SourceProblem] = ()) -> Object:
+def plan(one: Plan, problems: Iterable[SourceProblem] = (), outlook: Outlook = NO_OUTLOOK) -> Object:
     """`at`, `decisions` (most urgent first), `summary` (how many of each kind: `renew`, `redeploy`, `wait`, `observe`,
-    `delegate`, `hold`, `refuse`, `keep`), `unseen` (`where`, `message`)."""
+    `delegate`, `hold`, `refuse`, `keep`), `budgets` (`remaining`, `shortages`: see `rotator.report.budget`), `unseen`
+    (`where`, `message`)."""
     return {
         "at": iso(one.at),
         "decisions": [decision(item) for item in one.decisions],
         "summary": dict(plan_counts(one.decisions)),
+        "budgets": budget.json(outlook),
         "unseen": [{"where": problem.source, "message": problem.message} for problem in problems],
     }
 

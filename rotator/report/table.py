@@ -10,10 +10,12 @@ from types import MappingProxyType
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
 from rotator.core.lead import span
 from rotator.core.model import Action, Decision, Outcome, Plan, Result, SourceProblem, TlsaMode
 from rotator.core.pins import pin, tlsa_record
 from rotator.core.reasons import Reason
+from rotator.report import budget
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
 from rotator.report.words import day, kind_of, plan_line
 
@@ -67,7 +69,9 @@ class Asked:
 # ---------------------------------------------------------------- plan
 
 
-def plan(one: Plan, problems: Sequence[SourceProblem] = (), *, everything: bool = False) -> RenderableType:
+def plan(
+    one: Plan, problems: Sequence[SourceProblem] = (), outlook: Outlook = NO_OUTLOOK, *, everything: bool = False
+) -> RenderableType:
     """What would be done, most urgent first, each with its why; what is fine is only counted, unless asked for."""
     shown = [decision for decision in one.decisions if everything or decision.action is not Action.KEEP]
     parts: list[RenderableType] = []
@@ -78,6 +82,7 @@ def plan(one: Plan, problems: Sequence[SourceProblem] = (), *, everything: bool 
             table.add_row(Text(mark, style), _decision(decision, one.at))
         parts += [table, ""]
     parts += unseen((problem.source, problem.message) for problem in problems)
+    parts += budget.table(outlook)
     parts += _next_due(one, everything=everything)
     parts.append(Text(plan_line(one.decisions), "bold"))
     return Group(*parts)

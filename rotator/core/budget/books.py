@@ -48,6 +48,7 @@ class Short:
     why: str
     at: datetime
     issuer: str = ""
+    what: str = ""
 
 
 def draws(own: IssuerBudget, names: Sequence[str], settings: PolicySettings, *, renewal: bool) -> tuple[Draw, ...]:
@@ -188,7 +189,9 @@ class Books:
             until = min(until, at + max(HOUR, (ends - at) / 2 if ends else HOUR))
         if until <= self._now:
             return None
-        return Short(draw.kind, f"{issuer} has refused {_said(draw)} because of a limit of its own", until, issuer)
+        return Short(
+            draw.kind, f"{issuer} has refused {_said(draw)} because of a limit of its own", until, issuer, draw.what
+        )
 
     def _empty(self, draw: Draw, issuer: str, emergency: bool) -> Short | None:
         if draw.bucket is None:
@@ -199,7 +202,7 @@ class Books:
             return None
         reserve = tally.opens(now, emergency=True) is None
         at = self._now + (opens - now) * _MICROSECOND
-        return Short(draw.kind, _why(draw, draw.bucket, issuer, reserve=reserve), at, issuer)
+        return Short(draw.kind, _why(draw, draw.bucket, issuer, reserve=reserve), at, issuer, draw.what)
 
     def _tally(self, draw: Draw) -> Tally:
         assert draw.bucket is not None

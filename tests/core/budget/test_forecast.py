@@ -1,0 +1,108 @@
+"""When a budget will run short, weeks before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rotator.core.budget.forecast import Outlook, forecast
+from rotator.core.budget.limits import LETS_ENCRYPT, WEEK, Bucket, CaLimits, IssuerBudget
+from rotator.core.budget.telling import of_budget
+from rotator.core.model import Facts, History, NoticeKind, Order, Severity
+from rotator.core.notices import NoticeSettings, notices
+from rotator.core.plan import make_plan
+from tests import builders
+from tests.builders import DAY, HOUR, NOW
+
+
+def looked_at(
+    name: str, due_in: timedelta, *, lives: timedelta = 90 * DAY, known: bool = False, domain: str = "example.com"
+) -> Facts:
+    """A certificate of another CA, or of this one, that falls due so much later."""
+    spec = builders.spec(name, names=(f"{name}.{domain}",))
+    lead = lives / 3 if lives >= 10 * DAY else lives / 2
+    chain = builders.chain(*spec.names, lives=lives, left=lead + due_in)
+    orders = (builders.order(chain.not_before, of=spec),) if known else ()
+    return builders.facts(spec, chain=chain, history=History(orders=orders))
+
+
+def outlook(facts: Sequence[Facts], *orders: Order, limits: CaLimits = LETS_ENCRYPT) -> Outlook:
+    policy = replace(builders.settings(), budgets={"internal": IssuerBudget(limits, "ca", "one")})
+    fleet = builders.fleet(*orders)
+    plan = make_plan(builders.inventory(*facts), fleet, None, policy)
+    return forecast(facts, plan, fleet, policy)
+
+
+def test_a_move_of_many_at_once_is_seen_weeks_ahead() -> None:
+    """A hundred certificates of one domain come from another CA in four weeks: forty-five of them have room."""
+    moving = [looked_at(f"c{n:03}", 28 * DAY) for n in range(100)]
+    (short,) = outlook(moving).shortages
+    assert (short.issuer, short.limit, short.what) == ("internal", "domain", "example.com")
+    assert abs(short.at - NOW - 28 * DAY) < DAY
+    assert short.until - short.at > 7.5 * DAY, "a quarter of a lead of thirty days"
+    assert 0 < short.waiting < 55
+    assert "issues 50 certificates for example.com in 7 d" in short.why
+
+
+def test_renewals_run_short_of_nothing() -> None:
+    """The same hundred, known to the CA: it counts none of them by domain."""
+    known = [looked_at(f"c{n:03}", 28 * DAY, known=True) for n in range(100)]
+    assert outlook(known).shortages == ()
+
+
+def test_six_days_run_short_of_nothing_and_a_day_does() -> None:
+    """Renewals every three days use less of the five a week than come back; every half day they do not."""
+    assert outlook([looked_at("six", DAY, lives=6 * DAY, known=True)]).shortages == ()
+    (short,) = outlook([looked_at("one", HOUR, lives=DAY, known=True)]).shortages
+    assert (short.limit, short.waiting, short.certificate) == ("exact-set", 1, "one")
+    assert short.at - NOW < 3 * DAY
+
+
+def test_what_was_used_this_week_counts() -> None:
+    """What is left is what the ledger says, the least of each limit first."""
+    used = [builders.order(NOW - HOUR, of=builders.spec(f"u{n}", names=(f"u{n}.example.com",))) for n in range(30)]
+    found = outlook([looked_at("a", 28 * DAY)], *used)
+    assert {(one.limit, one.what): one.left for one in found.remaining} == {
+        ("domain", "example.com"): 20,
+        ("orders", ""): 300,
+    }
+
+
+def test_without_limits_nothing_is_foretold() -> None:
+    """A CA that publishes nothing has no budget to run short of."""
+    assert outlook([looked_at("a", DAY)], limits=CaLimits()) == Outlook()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=1, max_size=25),
+    st.builds(Bucket, st.integers(1, 8), st.sampled_from([DAY, WEEK])),
+)
+def test_a_foretold_shortage_is_one(coming: list[tuple[int, bool]], bucket: Bucket) -> None:
+    """It lies ahead, its wait is longer than what was bearable, and who waits is one of those that draw on it."""
+    facts = [looked_at(f"c{n:03}", days * DAY + HOUR, known=known) for n, (days, known) in enumerate(coming)]
+    new = {one.spec.name for one, (_, known) in zip(facts, coming, strict=True) if not known}
+    for short in outlook(facts, limits=CaLimits(domain=bucket)).shortages:
+        assert NOW <= short.at <= NOW + 42 * DAY
+        assert short.until - short.at > 7.5 * DAY
+        assert short.certificate in new
+        assert 1 <= short.waiting <= len(new)
+
+
+def test_a_person_is_told_with_numbers_and_remedies() -> None:
+    """One warning a limit, under the same key at every look, says what is left, who waits first, and what to do."""
+    facts = [looked_at(f"c{n:03}", 28 * DAY) for n in range(100)]
+    seen = outlook(facts)
+    policy = builders.settings()
+    plan = make_plan(builders.inventory(*facts), builders.fleet(), None, policy)
+    cases = tuple(of_budget(seen.shortages, seen.remaining, NOW))
+    (told,) = notices(builders.inventory(*facts), plan, (), {}, NoticeSettings(), more=cases)
+    assert (told.kind, told.severity) == (NoticeKind.BUDGET_SHORT, Severity.WARNING)
+    assert told.key == "rotator/budget-short/internal domain for example.com"
+    assert told.title.startswith("internal domain for example.com will run short in 27 d")
+    assert "Left now: 50 of 50 in 7 d, of which 5 are kept for emergencies." in told.detail
+    assert "ask the CA for a higher limit" in told.detail
