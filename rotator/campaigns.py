@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
-from rotator.core.campaign.pace import Pace, Recent, pace_of, recent_orders
+from rotator.core.campaign.pace import CaRoom, Pace, Recent, pace_of, recent_orders
 from rotator.core.campaign.planning import members_of, why_asked
 from rotator.core.campaign.preview import Preview, preview
 from rotator.core.campaign.steps import next_step, old_of, replaced, to_revoke, unproved
@@ -72,6 +72,7 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
         return Advanced(inventory)
     known = {facts.spec.name: facts for facts in inventory.facts}
     pace, recent = pace_now(world, inventory)
+    ca_room = CaRoom(world.store.fleet(inventory.at), inventory.at, world.policy)
     done_at: dict[int, datetime] = {}
     wakes: list[datetime] = []
     for campaign in open_ones:
@@ -84,6 +85,7 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
             world.policy,
             inventory.at,
             complete=not inventory.problems,
+            ca_room=ca_room,
         )
         _keep(step.campaign, campaign, world.store)
         for name in step.ask:
@@ -107,7 +109,8 @@ def pace_now(world: World, inventory: Inventory) -> tuple[Pace, Recent]:
 def look_ahead(campaign: Campaign, inventory: Inventory, world: World) -> Preview:
     """What a campaign would do; changes nothing."""
     pace, recent = pace_now(world, inventory)
-    return preview(campaign, inventory.facts, pace, recent, world.policy, inventory.at)
+    ca_room = CaRoom(world.store.fleet(inventory.at), inventory.at, world.policy)
+    return preview(campaign, inventory.facts, pace, recent, world.policy, inventory.at, ca_room=ca_room)
 
 
 def begin(campaign: Campaign, inventory: Inventory, world: World) -> Campaign:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.campaign.pace import Pace, finished, room
+from rotator.core.budget.limits import Bucket, CaLimits
+from rotator.core.campaign.pace import CaRoom, Pace, finished, room
 from rotator.core.campaign.planning import members_of
 from rotator.core.campaign.preview import preview
 from rotator.core.campaign.steps import Next, is_over, next_step, old_of, unproved
@@ -24,6 +25,7 @@ from rotator.core.model import (
     Chain,
     Endpoint,
     Facts,
+    FleetHistory,
     History,
     Member,
     MemberStatus,
@@ -254,6 +256,25 @@ def test_all_that_is_replaced_is_remembered() -> None:
     issued = [(ended.leaf, "internal"), (another.leaf, "vault")]
     found = {old.certificate.fingerprint: old.issuer for old in old_of(look, issued, campaign())}
     assert found == {OLD.fingerprint: "internal", older.fingerprint: "internal"}
+
+
+def test_a_ca_without_room_holds_nobody_else_back() -> None:
+    """Two of one domain, whose CA issues for a domain once in a while: the second waits with its reason, in the preview
+    and step by step, and what another issuer signs goes on."""
+    bucket = Bucket(1, 7 * DAY)
+    policy = settings(budgets={"internal": CaLimits(domain=bucket)})
+    looks = [
+        known("first"),
+        known("second"),
+        facts(spec("other", issuers=("vault",), names=("other.example.net",)), chain=chain("other.example.net")),
+    ]
+    people = [Member(name, n) for n, name in enumerate(("first", "second", "other"))]
+    one = campaign(*people, issuer="", match="*")
+    found = step(one, *looks, settings=policy, ca_room=CaRoom(FleetHistory(), NOW, policy))
+    assert found.ask == ("first", "other")
+    assert found.campaign.members[1].why.startswith("budget: ")
+    seen = preview(one, looks, pace(), [], policy, NOW, ca_room=CaRoom(FleetHistory(), NOW, policy))
+    assert [member.name for member in seen.members if member.obstacle.startswith("budget: ")] == ["second"]
 
 
 # ---------------------------------------------------------------- what never happens

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from rotator.core.budget.books import Books, Short
+from rotator.core.budget.known import budget_of, known_at
 from rotator.core.lead import DAY, HOUR, PolicySettings
-from rotator.core.model import FleetHistory, Result
+from rotator.core.model import Facts, FleetHistory, Result
 
 A_ROTATION = timedelta(minutes=1)
 """How long one is taken to last where none was recorded lately."""
@@ -98,3 +100,35 @@ def _when(at: datetime, window: deque[datetime], most: int) -> datetime:
     while window and window[0] <= at - HOUR:
         window.popleft()
     return at
+
+
+class CaRoom:
+    """What CAs have room for by their own limits, as the ledger and the orders of a campaign use them up."""
+
+    def __init__(self, fleet: FleetHistory, now: datetime, settings: PolicySettings) -> None:
+        self._books = Books(fleet.orders, now, settings)
+        self._settings = settings
+
+    def short(self, facts: Facts, issuers: Sequence[str]) -> Short | None:
+        """Why none of these issuers has room for one more order; that which has room first. None where one has."""
+        found = [self._short(facts, issuer) for issuer in issuers]
+        return min((short for short in found if short), key=lambda short: short.at) if found and all(found) else None
+
+    def spend(self, facts: Facts, issuers: Sequence[str]) -> str:
+        """One more order, at the first of these issuers that has room: which; empty where none has."""
+        for issuer in issuers:
+            if self._short(facts, issuer) is None:
+                renewal = issuer in known_at(facts, self._settings)
+                self._books.spend(budget_of(issuer, self._settings), facts.spec.names, renewal=renewal)
+                return issuer
+        return ""
+
+    def _short(self, facts: Facts, issuer: str) -> Short | None:
+        return self._books.short(
+            budget_of(issuer, self._settings),
+            issuer,
+            facts.spec.names,
+            renewal=issuer in known_at(facts, self._settings),
+            emergency=False,
+            ends=None,
+        )

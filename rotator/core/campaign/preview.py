@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.core.campaign.pace import Pace, Recent, finished
-from rotator.core.campaign.planning import Planned, members_of
+from rotator.core.campaign.pace import CaRoom, Pace, Recent, finished
+from rotator.core.campaign.planning import Planned, members_of, signers
+from rotator.core.campaign.steps import BUDGET
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Campaign, Facts
+from rotator.core.pem import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,23 @@ class Preview:
 
 
 def preview(
-    campaign: Campaign, everything: Iterable[Facts], pace: Pace, recent: Recent, settings: PolicySettings, now: datetime
+    campaign: Campaign,
+    everything: Sequence[Facts],
+    pace: Pace,
+    recent: Recent,
+    settings: PolicySettings,
+    now: datetime,
+    *,
+    ca_room: CaRoom | None = None,
 ) -> Preview:
-    """Look ahead; changes nothing."""
+    """Look ahead; changes nothing.
+
+    Args:
+        ca_room: what the CAs have room for by their own limits; it is used up by what could be ordered.
+    """
     chosen = members_of(campaign, everything, settings)
-    members = tuple(one for one in chosen if not one.never)
+    known = {facts.spec.name: facts for facts in everything}
+    members = tuple(_in_turn(one, known[one.name], campaign, ca_room) for one in chosen if not one.never)
     free = [(one.name, one.issuer) for one in members if not one.obstacle]
     return Preview(
         campaign=campaign,
@@ -58,3 +72,14 @@ def preview(
         done_at=finished(free, pace, recent, now),
         orders=Counter(issuer for _, issuer in free),
     )
+
+
+def _in_turn(one: Planned, facts: Facts, campaign: Campaign, ca_room: CaRoom | None) -> Planned:
+    """A member with what its CA says to it, once those before it have had their turn."""
+    if one.obstacle or ca_room is None:
+        return one
+    can = signers(facts, [campaign.issuer] if campaign.away else [])
+    short = ca_room.short(facts, can)
+    if short is not None:
+        return replace(one, obstacle=f"{BUDGET}{short.why}, room again {moment(short.at)}")
+    return replace(one, issuer=ca_room.spend(facts, can) or one.issuer)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.core.campaign.pace import Pace, Recent, finished, room
+from rotator.core.campaign.pace import CaRoom, Pace, Recent, finished, room
 from rotator.core.campaign.planning import obstacle, signers
 from rotator.core.drift import current_chain, is_ours
 from rotator.core.lead import HOUR, PolicySettings
@@ -28,11 +28,16 @@ from rotator.core.model import (
     Result,
     SightingState,
 )
+from rotator.core.pem import moment
 from rotator.core.policy import decide
 from rotator.core.sightings import place
 
 AGAIN_AFTER = HOUR
 """An ask that came to nothing (a chain that was refused for good) is made again after this long."""
+
+
+BUDGET = "budget: "
+"""What the reason of those begins with that wait for room at their CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,14 @@ def next_step(
     now: datetime,
     *,
     complete: bool = True,
+    ca_room: CaRoom | None = None,
 ) -> Next:
     """What has become of the members by this look, and what comes next.
 
     Args:
         known: the facts of this look, by certificate.
         revoked: fingerprints of what is revoked already, by whomever.
+        ca_room: what the CAs have room for by their own limits; it is used up by what is asked for.
         complete: everything could be looked at, so what is not in the facts is not in our care any more.
     """
     members = tuple(
@@ -77,13 +84,13 @@ def next_step(
         else member
         for member in campaign.members
     )
-    campaign = replace(campaign, members=members)
+    campaign = replace(campaign, members=_turns(members, known, campaign, ca_room) if ca_room else members)
     if campaign.status is not CampaignStatus.RUNNING:
         return Next(campaign)
-    if all(is_over(member, campaign) for member in members):
+    if all(is_over(member, campaign) for member in campaign.members):
         return Next(replace(campaign, status=CampaignStatus.DONE, ended=now))
     asked, wake = _to_ask(campaign, known, pace, recent, settings, now)
-    due = tuple(member.certificate for member in members if any(_to_revoke(member, campaign, revoked, now)))
+    due = tuple(member.certificate for member in campaign.members if any(_to_revoke(member, campaign, revoked, now)))
     later = [
         old.retry_at for member in members for old in member.old if old.retry_at is not None and old.retry_at > now
     ]
@@ -103,6 +110,26 @@ def _last_done(
         if member.certificate in known and (can := signers(known[member.certificate], avoided))
     ]
     return max(finished(turns, pace, recent, now).values(), default=None)
+
+
+def _turns(
+    members: Iterable[Member], known: Mapping[str, Facts], campaign: Campaign, ca_room: CaRoom
+) -> tuple[Member, ...]:
+    """The members, where a CA has no room for one it says so: it holds nobody else back."""
+    avoided = [campaign.avoided] if campaign.avoided else []
+    found: list[Member] = []
+    for member in members:
+        facts = known.get(member.certificate)
+        waits = member.status in {MemberStatus.WAITING, MemberStatus.ASKED} and not member.why
+        if facts is not None and waits:
+            can = signers(facts, avoided)
+            short = ca_room.short(facts, can)
+            if short is None:
+                ca_room.spend(facts, can)
+            else:
+                member = replace(member, why=f"{BUDGET}{short.why}, room again {moment(short.at)}")
+        found.append(member)
+    return tuple(found)
 
 
 def is_over(member: Member, campaign: Campaign) -> bool:
@@ -240,7 +267,11 @@ def _to_ask(
     hour, by_issuer = room(pace, recent, now)
     left = dict(by_issuer)
     avoided = [campaign.avoided] if campaign.avoided else []
-    at_work = [m for m in campaign.members if m.asked_at is not None and _is_at_work(m, known, campaign, settings)]
+    at_work = [
+        member
+        for member in campaign.members
+        if member.asked_at and not member.why.startswith(BUDGET) and _is_at_work(member, known, campaign, settings)
+    ]
     for member in at_work:
         hour -= 1
         _spend(left, signers(known[member.certificate], avoided))
