@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 from rotator.core.model import Check
 from rotator.issuers.acme.dns01 import Dns01Solver
@@ -13,6 +14,8 @@ from rotator.issuers.acme.proving import Http01, SolverSettings
 from rotator.issuers.acme.settings import AcmeSettings
 from rotator.issuers.acme.solver import Desk, Solver
 from rotator.issuers.acme.tls_alpn01 import TlsAlpn01Solver
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Solvers:
 
     def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
         """Each solver tried with its names, as far as that goes without an order."""
-        grouped = by_solver(names, self.of)
+        grouped = by_solver(dict.fromkeys(names), self.of)
         return tuple(check for solver, its in grouped for check in solver.preflight(its))
 
     def _fitting(self, name: str) -> list[Solver]:
@@ -65,13 +68,13 @@ class Solvers:
         return f"cannot be proved: {'; '.join(why) or 'none of the solvers is for it'}"
 
 
-def by_solver(names: Iterable[str], of: Callable[[str], Solver | None]) -> list[tuple[Solver, list[str]]]:
-    """Names grouped by their solver; those without one are left out."""
-    found: dict[int, tuple[Solver, list[str]]] = {}
-    for name in dict.fromkeys(names):
-        solver = of(name)
+def by_solver(things: Iterable[T], of: Callable[[T], Solver | None]) -> list[tuple[Solver, list[T]]]:
+    """Things grouped by their solver, so that each shows all of its own at once; those without one are left out."""
+    found: dict[int, tuple[Solver, list[T]]] = {}
+    for thing in things:
+        solver = of(thing)
         if solver is not None:
-            found.setdefault(id(solver), (solver, []))[1].append(name)
+            found.setdefault(id(solver), (solver, []))[1].append(thing)
     return list(found.values())
 
 

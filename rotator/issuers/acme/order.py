@@ -22,7 +22,7 @@ from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.ari import certificate_id
 from rotator.issuers.acme.chains import download
 from rotator.issuers.acme.checks import why_not_offered
-from rotator.issuers.acme.choosing import Solvers
+from rotator.issuers.acme.choosing import Solvers, by_solver
 from rotator.issuers.acme.errors import Refused, Unreachable, order_failure, validation_failure
 from rotator.issuers.acme.network import Server
 from rotator.issuers.acme.patience import Patience
@@ -37,7 +37,7 @@ from rotator.issuers.acme.resources import (
     csr_digest,
 )
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
-from rotator.issuers.acme.tasks import Task, grouped, task_of
+from rotator.issuers.acme.tasks import Task, task_of
 from rotator.lib.trust import system_roots
 from rotator.ports import Clock
 
@@ -242,7 +242,7 @@ class Ordering:
         """All proofs shown, by whichever solvers; the time that takes is not the CA's."""
         began = self._clock.monotonic()
         with ExitStack() as stack:
-            for solver, group in grouped(tasks):
+            for solver, group in by_solver(tasks, lambda task: task.solver):
                 stack.enter_context(solver.showing([task.proof(self._server.key) for task in group]))
             self._patience.excuse(self._clock.monotonic() - began)
             yield

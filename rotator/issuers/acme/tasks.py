@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from acme import challenges
@@ -60,11 +59,3 @@ def task_of(authorization: Authorization, solvers: Solvers, issuer: str) -> Task
     except DeserializationError as error:
         raise IssueError(f"{issuer}: the CA sent a challenge whose token is no token") from error
     return Task(name, solver, challenge, str(found.get("url", "")), found.get("status", PENDING) == PENDING)
-
-
-def grouped(tasks: Iterable[Task]) -> list[tuple[Solver, list[Task]]]:
-    """Tasks by their solver, so that each shows all of its own at once."""
-    found: dict[int, tuple[Solver, list[Task]]] = {}
-    for task in tasks:
-        found.setdefault(id(task.solver), (task.solver, []))[1].append(task)
-    return list(found.values())

@@ -315,6 +315,28 @@ class TestPropagation:
         assert not late.value.permanent
         assert world.left(f"www.{ZONE}") == set()
 
+    def test_a_zone_that_lags_is_waited_for_once(
+        self, pair: tuple[Bind, Bind], pebble: Pebble, make: MakeIssuer
+    ) -> None:
+        """A look at a thousand certificates beforehand does not wait for the same server a thousand times."""
+        primary, _ = pair
+        waits, clock = list[float](), hurried_clock()
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            clock.wait(seconds)
+
+        update = {"server": primary.server, "key_name": "rotator", "key": "${env:TSIG_SECRET}"}
+        dns01 = {"rfc2136": update, "resolvers": [primary.server], "propagation": "6s"}
+        issuer = make(pebble, replace(clock, wait=wait), http01=None, dns01=dns01)
+        first = dns_check(issuer, f"a.{ZONE}")
+        waited = len(waits)
+
+        assert waited
+        assert "shows nothing yet" in first.problem
+        assert dns_check(issuer, f"b.{ZONE}").problem == first.problem
+        assert len(waits) == waited
+
     def test_the_ca_looks_when_the_last_server_follows(
         self, pair: tuple[Bind, Bind], pebble: Pebble, make: MakeIssuer
     ) -> None:

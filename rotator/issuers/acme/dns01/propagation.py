@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
+from typing import TypeAlias
 
 from rotator.errors import IssueError
 from rotator.issuers.acme.patience import pause
@@ -16,8 +17,13 @@ from rotator.lib.dns.updates import TextRecord
 from rotator.lib.dns.watching import lagging, text_at
 from rotator.settings import show_duration
 
+REMEMBERED = timedelta(minutes=5)
 _SLOWEST = 10.0  # seconds between two looks
 _MOST_NAMED = 3
+
+
+_Watched: TypeAlias = tuple[str, list[str], tuple[Nameserver, ...]]
+"""A name, the values that it shall show, and the servers of its zone."""
 
 
 class Propagation:
@@ -27,6 +33,16 @@ class Propagation:
         self._settings = settings
         self._lookups = lookups
         self._desk = desk
+        self._lags: dict[str, tuple[str, float]] = {}
+
+    def lag_of(self, records: Sequence[TextRecord]) -> str:
+        """What was told a moment ago of a zone that these records are in; empty where it was well, or not looked at.
+
+        For a look at a thousand names beforehand: not each of them has to wait for the same server.
+        """
+        now = self._desk.clock.monotonic()
+        known = (self._lags.get(record.zone, ("", 0.0)) for record in records)
+        return next((said for said, until in known if now < until), "")
 
     def seen(self, records: Sequence[TextRecord]) -> None:
         """Return when all servers show all records, and `propagation_wait` has passed.
@@ -45,14 +61,15 @@ class Propagation:
                 break
             left = limit - (clock.monotonic() - began)
             if left <= 0:
-                raise self._too_slow(waiting)
+                error = self._too_slow(waiting)
+                self._remember(waiting, records, str(error))
+                raise error
             self._pause(timedelta(seconds=min(2.0**looks, _SLOWEST, left)))
             looks += 1
         if self._settings.propagation_wait:
             self._pause(self._settings.propagation_wait)
 
-    def _by_name(self, records: Sequence[TextRecord]) -> list[tuple[str, list[str], tuple[Nameserver, ...]]]:
-        """Each name with the values that it shall show and the servers of its zone."""
+    def _by_name(self, records: Sequence[TextRecord]) -> list[_Watched]:
         found = []
         zones = {zone: self._servers(zone) for zone in {record.zone for record in records}}
         for (zone, name), group in groupby(sorted(records, key=_place), key=_place):
@@ -67,7 +84,7 @@ class Propagation:
     def _lag(self, name: str, values: list[str], servers: tuple[Nameserver, ...]) -> list[str]:
         return lagging(text_at(name, servers), values)
 
-    def _too_slow(self, waiting: list[tuple[str, list[str], tuple[Nameserver, ...]]]) -> IssueError:
+    def _too_slow(self, waiting: list[_Watched]) -> IssueError:
         clauses = []
         for name, values, servers in waiting:
             lag = self._lag(name, values, servers) or ["came too late"]
@@ -75,6 +92,11 @@ class Propagation:
             clauses.append(f"at {name} {', '.join(lag[:_MOST_NAMED])}{more}")
         after = show_duration(self._settings.propagation)
         return IssueError(f"{self._desk.issuer}: the challenge is not everywhere after {after}: {'; '.join(clauses)}")
+
+    def _remember(self, waiting: Sequence[_Watched], records: Sequence[TextRecord], said: str) -> None:
+        late = {name for name, *_ in waiting}
+        until = self._desk.clock.monotonic() + REMEMBERED.total_seconds()
+        self._lags |= {record.zone: (said, until) for record in records if record.name in late}
 
     def _pause(self, wait: timedelta) -> None:
         pause(self._desk.clock, wait, f"{self._desk.issuer}: stopped before all DNS servers showed the challenge")

@@ -50,8 +50,8 @@ class Dns01Solver:
     @contextmanager
     def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
         with Undoing(self._desk.issuer) as undoing:
+            records = self._records(proofs)
             try:
-                records = [self._record(proof.host, _digest(proof.authorization)) for proof in proofs]
                 for record in records:
                     self._sweep(record)
                     undoing.later(record.name, partial(self._hide, record))
@@ -66,11 +66,13 @@ class Dns01Solver:
         probe = f"rotator-preflight-{secrets.token_hex(8)}"
         proofs = [Proof(name, "", probe) for name in self._some(names)]
         try:
+            records = self._records(proofs)
+            if said := self._propagation.lag_of(records):
+                return (Check(self.kind, said, _REMEDY),)
             with self.showing(proofs):
-                places = sorted({self._place(proof.host) for proof in proofs})
+                places = sorted({record.name for record in records})
         except (IssueError, Pending) as error:
-            said = str(error).removeprefix(f"{self._desk.issuer}: ")
-            return (Check(self.kind, f"{self._desk.issuer}: {said}", _REMEDY),)
+            return (Check(self.kind, str(error), _REMEDY),)
         return (Check(self.kind, detail=f"a record was written, seen and removed at {', '.join(places)}"),)
 
     def _some(self, names: Sequence[str]) -> list[str]:
@@ -80,6 +82,12 @@ class Dns01Solver:
             zones.setdefault(zone_of(name), []).append(name)
         begin = self._desk.clock.now().toordinal() * MOST_TRIED
         return [its[(begin + step) % len(its)] for its in zones.values() for step in range(min(MOST_TRIED, len(its)))]
+
+    def _records(self, proofs: Sequence[Proof]) -> list[TextRecord]:
+        try:
+            return [self._record(proof.host, _digest(proof.authorization)) for proof in proofs]
+        except DnsError as error:
+            raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
 
     def _record(self, host: str, value: str) -> TextRecord:
         place = self._place(host)
