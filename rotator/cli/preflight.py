@@ -74,7 +74,7 @@ def _facts(names: Sequence[str] | None, config: Config, world: World) -> tuple[F
     from rotator.cli.opening import named
     from rotator.inventory import look_again, take_stock
 
-    now = world.clock.now()
+    now, names = world.clock.now(), list(dict.fromkeys(names or ()))
     if names and set(names) <= set(known_specs(world.store, config.specs())):
         return tuple(look_again(spec, world, now) for spec in named(names, world.store, config))
     facts = take_stock(world, now).facts

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rotator.core.model import CertificateSpec
-    from rotator.core.readiness import Kept
     from rotator.ports import Store
     from rotator.report.card import Card
 
@@ -40,6 +39,7 @@ def show(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, output: Outp
 def card_of(spec: CertificateSpec, store: Store, now: datetime) -> Card:
     """Gather what the state knows of one certificate."""
     from rotator.core.model import History
+    from rotator.preflight.kept import read_kept
     from rotator.report.card import Card, Kept
     from rotator.report.since import since_look
 
@@ -63,15 +63,8 @@ def card_of(spec: CertificateSpec, store: Store, now: datetime) -> Card:
             for kept in store.notices().values()
             if spec.name in kept.notice.subjects and not kept.notice.resolved
         ),
-        preflight=_preflight(spec.name, store),
+        preflight=read_kept(store).get(spec.name),
     )
-
-
-def _preflight(name: str, store: Store) -> Kept | None:
-    """What its preflights found; nothing where the state's key is not at hand, since that is all that seals it."""
-    from rotator.preflight.kept import read_kept
-
-    return None if store.key_problem else read_kept(store).get(name)
 
 
 def _seen(name: str, store: Store) -> dict[str, tuple[str, ...]]:

@@ -63,5 +63,5 @@ def status_of(store: Store, config: Config, now: datetime) -> Status:
         waiting=tuple(
             f"{request.verb} {' '.join(request.arguments.values())}, by {request.by}" for request in store.requests()
         ),
-        preflight={} if store.key_problem else read_kept(store),
+        preflight=read_kept(store),
     )

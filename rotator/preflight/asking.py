@@ -178,6 +178,8 @@ def _asked_beforehand(name: str, issuer: Issuer, cohort: Cohort) -> _Lines:
     def ask(request: PreflightRequest) -> tuple[Line, ...]:
         try:
             return tuple(_line(check, name) for check in issuer.preflight(request))
+        except RotatorError as error:  # such as the state, in which an account lies
+            return (Line("preflight", Verdict.UNKNOWN, str(error)),)
         except Exception as error:  # its contract says that it raises nothing; a fault must not hide the others
             log.exception("preflight failed", issuer=name)
             return (Line("preflight", Verdict.UNKNOWN, _fault(f"the issuer {name}", error)),)

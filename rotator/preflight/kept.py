@@ -8,20 +8,20 @@ import msgspec
 
 from rotator.core.readiness import Kept
 from rotator.log import logger
-from rotator.ports import Keep
+from rotator.ports import Store
 
 log = logger(__name__)
 
 DRAWER = "preflight"
 
 
-def read_kept(keep: Keep) -> Mapping[str, Kept]:
-    """By certificate; nothing where nobody was asked yet.
+def read_kept(store: Store) -> Mapping[str, Kept]:
+    """By certificate; nothing where nobody was asked yet, or the key of the state is not at hand: looks go on without.
 
     Raises:
         StateError: the state cannot be used.
     """
-    text = keep.get(DRAWER)
+    text = None if store.key_problem else store.get(DRAWER)
     if text is None:
         return {}
     try:
@@ -31,10 +31,10 @@ def read_kept(keep: Keep) -> Mapping[str, Kept]:
         return {}
 
 
-def write_kept(keep: Keep, kept: Mapping[str, Kept]) -> None:
+def write_kept(store: Store, kept: Mapping[str, Kept]) -> None:
     """Replace all of it.
 
     Raises:
         StateError: the state cannot be used.
     """
-    keep.put(DRAWER, msgspec.json.encode(dict(kept)))
+    store.put(DRAWER, msgspec.json.encode(dict(kept)))

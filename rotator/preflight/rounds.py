@@ -28,6 +28,8 @@ def take_round(facts: Sequence[Facts], world: World, asking: Asking) -> bool:
     Raises:
         StateError: the state cannot be used.
     """
+    if world.store.key_problem:
+        return False  # nothing could be renewed or kept; the log has said so at the start
     now, kept = world.clock.now(), read_kept(world.store)
     managed = [one for one in facts if one.spec.mode is Mode.ROTATE]
     turn = [one for one in managed if _turn(one, kept, world.policy, now) <= now]

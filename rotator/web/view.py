@@ -58,7 +58,7 @@ class View:
 
     def _preflight(self) -> dict[str, Any] | None:
         """When it was last asked beforehand, about how many, and whose renewal would fail; None before that."""
-        kept = {} if self.store.key_problem else read_kept(self.store)
+        kept = read_kept(self.store)
         if not kept:
             return None
         return {

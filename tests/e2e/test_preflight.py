@@ -22,6 +22,8 @@ from tests.servers.kube import WRITER, KubeServer
 from tests.servers.openbao import OpenBao, PkiMount
 from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
 
+pytestmark = pytest.mark.server
+
 DAY = timedelta(days=1)
 SECONDS = 120
 """How long anything here may take on a busy machine."""

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from rotator.app import once
 from rotator.core.model import Check, Mode, Notice, NoticeKind, PreflightRequest, Severity
 from rotator.core.readiness import Line, Readiness, Verdict
@@ -224,9 +226,24 @@ def test_preflights_that_are_switched_off_leave_no_notice(site: Site) -> None:
     assert NoticeKind.PREFLIGHT_FAILED not in {notice.kind for notice in ticked.notices}
 
 
+def test_without_the_key_of_the_state_looks_go_on(site: Site) -> None:
+    """Nothing can be kept or renewed then, and people are told of the rest all the same."""
+    site.declare("shop", site.service("shop"))
+    site.look()
+    round_of(site)
+    site.store.close()
+    site.place.state.with_name("state.db.key").unlink()
+    site.store = site.place.open(site.clock)
+    assert site.store.key_problem
+    ticked, _ = site.look()
+    assert len(ticked.plan.decisions) == 1
+    assert not round_of(site)
+
+
 # ---------------------------------------------------------------- CAA
 
 
+@pytest.mark.server
 def test_caa_records_are_asked_of_a_real_server(site: Site, tmp_path: Path) -> None:
     """A name whose records name another CA fails with the record to add; one server, and one climb for all."""
     zones = {

@@ -68,7 +68,7 @@ def _ungranted(missing: tuple[Call, ...]) -> Check:
     return Check(
         "write",
         f"rotator's account may not {verbs} {first.resource}{where}",
-        f"grant the verbs get, patch and create on {first.resource} in namespace {first.namespace} by a Role",
+        f"grant {verbs} on {first.resource}{where} by a Role; the chart does for what `rotate` names in its values",
     )
 
 
