@@ -143,6 +143,17 @@ class TestRole:
         assert "what it allows is not known beforehand" in found.detail
         assert objections(make(), "a.example.com") == ()
 
+    def test_a_role_that_is_not_there_is_a_problem(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The token may use it, as far as its policy goes; the mount does not have it."""
+        paths = {f"{pki_mount.mount}/sign/web": ["update"], f"{pki_mount.mount}/roles/web": ["read"]}
+        monkeypatch.setenv(TOKEN, openbao.new_token(paths))
+
+        assert check(make(role="web"), "role").problem == f"bao: the mount {pki_mount.mount} has no role web"
+        with pytest.raises(IssueError, match="unknown role"):
+            issue(make(role="web"), ask("a.example.com"))
+
     @given(
         st.dictionaries(
             st.sampled_from(["allowed_domains", "key_bits", "key_type", "max_ttl", "issuer_ref"]),

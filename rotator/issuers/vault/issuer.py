@@ -30,7 +30,7 @@ from rotator.lib.vault import Vault, VaultError, data_of
 from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings
 
-_UNREADABLE = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+_NOT_THERE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
 
 class VaultIssuer:
@@ -119,7 +119,14 @@ class VaultIssuer:
 
     def _mount_checks(self, request: PreflightRequest) -> Iterator[Check]:
         settings = self._settings
-        role = Role(self._readable(f"{settings.mount}/roles/{settings.role}"))
+        try:
+            role = Role(self._readable(f"{settings.mount}/roles/{settings.role}"))
+        except VaultError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            missing = f"{self.name}: the mount {settings.mount} has no role {settings.role}"
+            yield Check("role", missing, "make it, or correct `role` or `mount`")
+            return
         yield self._role_check(role, request)
         lasting = Lasting(
             self._clock.now(), request.lifetime or settings.lifetime, role.ttl, role.max_ttl, request.current
@@ -128,7 +135,7 @@ class VaultIssuer:
         if check:
             yield check
         ref = settings.issuer_ref or role.issuer_ref
-        behaviour = self._readable(f"{settings.mount}/issuer/{ref}").get("leaf_not_after_behavior", "")
+        behaviour = self._readable(f"{settings.mount}/issuer/{ref}", old=True).get("leaf_not_after_behavior", "")
         try:
             found = self._published("" if ref == "default" else ref)
         except PemError as error:
@@ -146,14 +153,14 @@ class VaultIssuer:
             return Check("role", detail=f"the token may not read {path}, so what it allows is not known beforehand")
         return Check("role", detail="it allows the names and the key")
 
-    def _readable(self, path: str) -> Mapping[str, Any]:
-        """What a path holds; empty where the token may not read it, or the server is too old to have it."""
+    def _readable(self, path: str, *, old: bool = False) -> Mapping[str, Any]:
+        """What a path holds; empty where the token may not read it, or (`old`) the server may be too old to have it."""
         try:
             return data_of(self._vault.read(path))
         except VaultError as error:
-            if error.status not in _UNREADABLE:
-                raise
-            return {}
+            if error.status == HTTPStatus.FORBIDDEN or (old and error.status in _NOT_THERE):
+                return {}
+            raise
 
     # ------------------------------------------------------------ the chain
 
