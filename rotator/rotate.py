@@ -12,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from rotator.core.model import (
+    Action,
     Bundle,
     CertificateSpec,
     Chain,
@@ -32,6 +33,7 @@ from rotator.inventory import look_again
 from rotator.log import logger, redact_text
 from rotator.steps import Ended
 from rotator.steps.accept import accept
+from rotator.steps.delegate import close, delegate
 from rotator.steps.deploy import Placed, deploy
 from rotator.steps.obtain import Obtained, obtain
 from rotator.steps.prove import Proof, prove
@@ -117,6 +119,8 @@ def _record(course: Course, outcome: Outcome, world: World) -> None:
 
 def _carried_out(course: Course, facts: Facts, world: World) -> Outcome:
     """The rows of the path."""
+    if course.decision.action is Action.DELEGATE:
+        return _delegated(course, facts, world)
     obtained = obtain(course.decision, facts, world)
     trust = trust_of(facts, world)  # after the order: an issuer may have made its root for it
     accepted = _accepted(course, obtained, facts, trust, world)
@@ -131,6 +135,22 @@ def _carried_out(course: Course, facts: Facts, world: World) -> Outcome:
         return _harmed(course, proof, placed, facts, world)
     if placed.failed:
         return _undeployed(course, placed, world)
+    return _proved(course, proof, trust, world)
+
+
+def _delegated(course: Course, facts: Facts, world: World) -> Outcome:
+    """The owner of the place renews it and we prove it; what it put there is its own to take away again."""
+    delegated = delegate(course.decision, facts, world)
+    owner = delegated.owner
+    course.issuer, course.ordered, course.after = owner.kind, True, delegated.chain
+    trust = trust_of(facts, world)
+    proof = prove(delegated.placed, facts, trust, world)
+    course.verification = proof.verification
+    course.notes += [f"{owner.kind} renewed {owner.name}", *proof.notes]
+    close(delegated, facts, world)
+    if proof.harmed:
+        why = f"{owner.name} belongs to {owner.kind}, so nothing was put back; have it renewed again: {owner.remedy}"
+        return _outcome(course, world, Result.STRANDED, Stage.VERIFY, f"{'; '.join(proof.harmed)}; {why}")
     return _proved(course, proof, trust, world)
 
 

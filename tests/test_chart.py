@@ -80,6 +80,7 @@ EVERYTHING: Values = {
         "certificates": [CERTIFICATE],
     },
     "rotate": {"secrets": {"default": ["shop-tls"]}, "workloads": {"default": ["StatefulSet/db", "DaemonSet/edge"]},
+               "certificates": {"default": ["web"]},
                "createSecrets": True},
     "rbac": {"create": True, "clusterWide": True},
     "stateKey": {"existingSecret": "state-key"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from rotator.core.delegation import under_way
 from rotator.core.drift import (
     current_chain,
     drifted,
@@ -129,6 +130,14 @@ def received(facts: Facts, _settings: PolicySettings) -> Violation | None:
     if not facts.history.received:
         return None
     return Violation(Reason.UNFINISHED, "a new certificate was received and is not validated yet")
+
+
+def delegated(facts: Facts, _settings: PolicySettings) -> Violation | None:
+    """What the owner has done since is proved like any other renewal, also where a crash came in between."""
+    owner = under_way(facts)
+    if owner is None:
+        return None
+    return Violation(Reason.UNFINISHED, f"{owner.kind} was asked to renew it and is followed to the end")
 
 
 def asked(facts: Facts, _settings: PolicySettings) -> Violation | None:

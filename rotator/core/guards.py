@@ -20,6 +20,8 @@ from rotator.core.reasons import Reason
 
 __all__ = ["AN_HOUR", "Choice", "choose", "foreseen", "guard", "urgency"]
 
+RENEWALS = frozenset({Action.RENEW, Action.DELEGATE})
+
 SURGE_AT_LEAST = 5
 SURGE_SHARE = 0.1
 
@@ -58,7 +60,7 @@ def foreseen(plan: Plan) -> Mapping[str, datetime]:
         if decision.wanted is None and decision.ends is not None and decision.at > plan.at
     }
     if plan.first:
-        named |= {decision.spec.name: plan.at for decision in plan.decisions if decision.wanted is Action.RENEW}
+        named |= {decision.spec.name: plan.at for decision in plan.decisions if decision.wanted in RENEWALS}
     return MappingProxyType(named)
 
 
@@ -127,12 +129,15 @@ def _surge(
 
 
 def _unforeseen(decisions: Sequence[Decision], stored: Plan | None, now: datetime) -> frozenset[str]:
-    """Certificates that are about to be ordered and that no plan named for a moment that has come."""
+    """Certificates that are about to be ordered, or asked of their owner, and that no plan named for now or earlier."""
     named = {name for name, at in foreseen(stored).items() if at <= now} if stored else set()
     return frozenset(
         decision.spec.name
         for decision in decisions
-        if _orders(decision) and not decision.foreseen and decision.spec.name not in named
+        if decision.action in RENEWALS
+        and not decision.resumes
+        and not decision.foreseen
+        and decision.spec.name not in named
     )
 
 

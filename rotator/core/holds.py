@@ -54,8 +54,13 @@ def second_look(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held 
     return Held(Action.WAIT, Reason.SECOND_LOOK, f"seen once, looked at again in {span(at - facts.now)}", at)
 
 
-def owned(facts: Facts, settings: PolicySettings, _wanted: Wanted) -> Held | None:
-    """A place that another controller writes is never written, even beside places of ours: they would differ."""
+def owned(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:
+    """A place that another controller writes is never written, even beside places of ours: they would differ.
+
+    Where that controller itself is to be asked, nothing of this kind stands in the way.
+    """
+    if wanted.action is Action.DELEGATE:
+        return None
     for observation in facts.installed.values():
         owner = observation.owner
         if owner is not None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from rotator.core.drift import is_ours
 from rotator.core.lead import DAY, HOUR, MINUTE, gap, orders_a_day, redeploy_gap
 from rotator.core.model import (
+    Action,
     Ask,
     Attempt,
     Chain,
@@ -127,7 +128,12 @@ def _named(attempt: Attempt, ends: datetime | None) -> timedelta | None:
 
 
 def _another_issuer(facts: Facts) -> bool:
-    """Whether the list has an issuer that neither refused for good today nor asked to be left alone until later."""
+    """Whether the list has an issuer that neither refused for good today nor asked to be left alone until later.
+
+    What is delegated to an owner has no other.
+    """
+    if facts.history.attempts and facts.history.attempts[-1].action is Action.DELEGATE:
+        return False
     refused = {
         attempt.issuer
         for attempt in failures(facts)

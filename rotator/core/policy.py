@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from rotator.core import checks, holds, quarantine
 from rotator.core.budget.known import known_at
 from rotator.core.checks import Check, ends_in, usable_suggestion
+from rotator.core.delegation import CURED, asked_owner, under_way
 from rotator.core.drift import (
     at_stake,
     current_chain,
@@ -46,6 +47,7 @@ RENEW_CHECKS: tuple[Check, ...] = (
     checks.suggested,  # its issuer does not ask for a new one
     checks.due,  # its lead has not begun
     checks.received,  # no new one lies here unvalidated
+    checks.delegated,  # no other controller was asked for one and not followed to its end
     checks.asked,  # nobody insists
 )
 
@@ -67,7 +69,7 @@ HOLD_CHECKS: tuple[Hold, ...] = (
     # Is it true?
     holds.second_look,  # one look may be wrong
     # Is it ours to do?
-    holds.owned,  # no other controller writes the place
+    holds.owned,  # no other controller writes the place, unless it is the one that is asked
     holds.ignored,  # nobody said hands off
     holds.immutable,  # the place can be written
     holds.lifetime_too_short,  # looks come often enough for so short a life
@@ -139,7 +141,7 @@ def reasons_seen(facts: Facts, settings: PolicySettings) -> frozenset[Reason]:
 def skips_gap(decision: Decision, facts: Facts) -> bool:
     """Whether the order that this decision places skips the gap; the ledger remembers it. Force by hand is no skip."""
     ask = open_ask(facts)
-    if decision.action is not Action.RENEW or decision.resumes or (ask is not None and ask.force):
+    if decision.action not in {Action.RENEW, Action.DELEGATE} or decision.resumes or (ask is not None and ask.force):
         return False
     spec = facts.spec
     own = decision.lead if decision.lead is not None else lead(spec.lifetime or timedelta(0), spec.renew_before)
@@ -161,7 +163,10 @@ def places_to_write(decision: Decision, facts: Facts, settings: PolicySettings) 
     """Where a due decision writes: a renewal everywhere, a redeploy only where it is needed and allowed.
 
     Quarantined places are left out, unless they are all that is needed: that is the one try past the emergency line.
+    What is delegated is written by its owner alone.
     """
+    if decision.action is Action.DELEGATE:
+        return ()
     chain = current_chain(facts)
     if decision.action is not Action.REDEPLOY or chain is None:
         return tuple(facts.installed) if decision.due else ()
@@ -182,7 +187,16 @@ def _renewal(facts: Facts, settings: PolicySettings) -> Wanted | None:
     found = _found(RENEW_CHECKS, facts, settings)
     if not found and open_ask(facts) is not None:
         found = _found(NEXT_RENEWAL_CHECKS, facts, settings)
-    return _wanted(Action.RENEW, found, (), facts, settings) if found else None
+    if not found:
+        return None
+    wanted = _wanted(Action.RENEW, found, (), facts, settings)
+    owner = asked_owner(facts)
+    if owner is None or not CURED & wanted.reasons:
+        return wanted
+    message = f"{wanted.message}; {owner.kind} is asked to renew {owner.name}"
+    return replace(
+        wanted, action=Action.DELEGATE, message=message, resumes=wanted.resumes or under_way(facts) is not None
+    )
 
 
 def _redeploy(facts: Facts, settings: PolicySettings) -> Wanted | None:
@@ -250,7 +264,7 @@ def _lead(facts: Facts, settings: PolicySettings) -> timedelta:
 
 def _answer(wanted: Wanted, facts: Facts, settings: PolicySettings) -> Decision:
     """What is wanted, or the first thing that holds it back."""
-    if wanted.renews and not facts.evidence.request_problem:
+    if wanted.action is Action.RENEW and not facts.evidence.request_problem:
         key = told(next_key(facts, settings), facts.spec)
         wanted = replace(wanted, message=f"{wanted.message}, {key}") if key else wanted
         published = tlsa_problem(facts, settings) if facts.spec.tlsa is TlsaMode.CHECK else ""

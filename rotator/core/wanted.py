@@ -43,7 +43,8 @@ class Wanted:
 
     @property
     def renews(self) -> bool:
-        return self.action is Action.RENEW
+        """Whether it ends with a new certificate, of an issuer of ours or of the owner that is asked."""
+        return self.action in {Action.RENEW, Action.DELEGATE}
 
     @property
     def orders(self) -> bool:

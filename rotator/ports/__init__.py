@@ -11,6 +11,7 @@ from rotator.lib.clock import Clock
 from rotator.ports.plugins import (
     Alerter,
     Anchors,
+    AsksOwner,
     HasAccount,
     HasBudget,
     HasPeers,
@@ -44,6 +45,7 @@ from rotator.ports.store import (
 __all__ = [
     "Alerter",
     "Anchors",
+    "AsksOwner",
     "AuditEntry",
     "Clock",
     "FleetHistory",

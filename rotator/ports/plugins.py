@@ -289,6 +289,26 @@ class Rehearses(Protocol):
         ...
 
 
+@runtime_checkable
+class AsksOwner(Protocol):
+    """A target that can ask the controller which writes its place for a new certificate; it writes nothing there."""
+
+    def renew_by_owner(self, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
+        """Have the owner renew what the place holds, and follow it: the chain that the place holds then.
+
+        What the owner is doing already is followed, not asked for again.
+
+        Args:
+            resume: the last token that was checkpointed, None at the first try.
+            checkpoint: keeps a token that lets an interrupted renewal be followed.
+
+        Raises:
+            Pending: asked for, not finished; come back with the token after `retry_after`.
+            IssueError: the owner cannot be asked, or has failed, in its own words.
+        """
+        ...
+
+
 class Alerter(Protocol):
     """A way to reach people."""
 

@@ -55,7 +55,7 @@ def record(connection: Connection, outcome: Outcome) -> None:
 
 def _end(connection: Connection, outcome: Outcome) -> None:
     name = outcome.decision.spec.name
-    renewed = outcome.decision.action is Action.RENEW
+    renewed = outcome.decision.action in {Action.RENEW, Action.DELEGATE}
     deployed = outcome.after.fingerprint if outcome.after else None
     finished = bundles.finish(connection, name, deployed, outcome.finished)
     _end_approvals(connection, name)

@@ -25,6 +25,7 @@ from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.objects import Metadata, Secret, TlsData
 from rotator.lib.kube.references import namespace_of, references
 from rotator.lib.kube.rehearsal import rehearse_restart, rehearse_secret
+from rotator.lib.kube.renewing import Kept, renew
 from rotator.lib.kube.resources import SECRETS
 from rotator.lib.kube.secrets import TLS, Surroundings, location_of, observe, read
 from rotator.lib.kube.transport import ENDPOINTS_UNKNOWN, IGNORE_UNSEEN, Access
@@ -267,7 +268,12 @@ class KubernetesSecretTarget:
             return Check("write", f"{self._where}: {error}")
         return replace(check, problem=f"{self._where}: {check.problem}") if check.problem else check
 
-    # ------------------------------------------------------------ consumers
+    # ------------------------------------------------------------ owner and consumers
+
+    def renew_by_owner(self, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
+        """Ask cert-manager for a new certificate in this Secret, and follow it."""
+        where = Kept(self._settings.namespace, self._settings.name, self._settings.allow_managers)
+        return renew(self._cluster, self._clock, where, resume=resume, checkpoint=checkpoint)
 
     def restart(self, workload: str) -> str:
         try:

@@ -190,9 +190,13 @@ def observations(draw: st.DrawFn, location: Location) -> Observation:
     return replace(
         builders.holding(held, location),
         key=draw(keys) if held is None or draw(st.booleans()) else KeyFacts(held.spki, matches=True),
-        owner=draw(st.sampled_from([None, None, None, Owner("argocd", "Application shop", "argocd app sync shop")])),
+        owner=draw(st.sampled_from([None, None, None, ARGO, ASKABLE])),
         immutable=draw(st.sampled_from([False, False, False, True])),
     )
+
+
+ARGO = Owner("argocd", "Application shop", "argocd app sync shop")
+ASKABLE = Owner("cert-manager", "Certificate shop/web", "cmctl renew -n shop web", asks="web")
 
 
 @st.composite
@@ -247,12 +251,15 @@ def assert_that_nothing_forbids_it(found: Decision, look: Facts, policy: PolicyS
     history, spec = look.history, look.spec
     assert spec.mode is Mode.ROTATE
     assert history.pause is None or (history.pause.until is not None and history.pause.until <= look.now)
-    assert not any(place.owner or place.immutable for place in look.installed.values())
+    assert not any(place.immutable for place in look.installed.values())
+    owners = [place.owner for place in look.installed.values()]
+    assert owners == [ASKABLE] if found.action is Action.DELEGATE else not any(owners)
     everywhere = {place.chain.fingerprint if place.chain else "" for place in look.installed.values()}
     assert not history.held_by_hand or len(everywhere) == 1, "something that was put back by hand is overwritten"
     assert found.because is not None
-    assert places_to_write(found, look, policy) or not look.installed
-    if found.action is Action.RENEW and not found.resumes:
+    written = places_to_write(found, look, policy)
+    assert not written if found.action is Action.DELEGATE else written or not look.installed
+    if found.action in {Action.RENEW, Action.DELEGATE} and not found.resumes:
         placed = [order for order in history.orders if order.at > look.now - DAY]
         chain = look.newest or max((o.chain for o in look.installed.values() if o.chain), key=ends, default=None)
         own = lead_of(chain, spec, policy) if chain else timedelta(0)

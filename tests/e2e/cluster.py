@@ -48,14 +48,24 @@ class Account:
 
 
 def install(
-    server: KubeServer, namespace: str, folder: Path, *, reads: Sequence[str], writes: Mapping[str, Sequence[str]]
+    server: KubeServer,
+    namespace: str,
+    folder: Path,
+    *,
+    reads: Sequence[str],
+    writes: Mapping[str, Sequence[str]],
+    asks: Mapping[str, Sequence[str]] | None = None,
 ) -> Account:
-    """Install the chart's ServiceAccount and rights: to read namespaces, and to write Secrets by name in namespaces."""
+    """Install the chart's ServiceAccount and rights: to read namespaces, to write Secrets by name in namespaces, and to
+    ask cert-manager for Certificates by name."""
     folder.mkdir(exist_ok=True)
     values = {
         "namespaces": list(reads),
         "config": {"mode": "rotate"},
-        "rotate": {"secrets": {where: list(names) for where, names in writes.items()}},
+        "rotate": {
+            "secrets": {where: list(names) for where, names in writes.items()},
+            "certificates": {where: list(names) for where, names in (asks or {}).items()},
+        },
     }
     objects = render(values, folder, namespace)
     for kind in ("ServiceAccount", "Role", "RoleBinding"):

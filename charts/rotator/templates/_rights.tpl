@@ -1,7 +1,7 @@
 {{/*
 What rotator may read and write, worked out of the values once; the templates only print it.
 YAML: read (namespaces whose Secrets are listed), look (namespaces whose Ingresses, Services and pods are listed),
-write (namespace → {secrets, workloads: plural → names}), all (a source wants every namespace), also (what the sources
+write (namespace → {secrets, certificates: cert-manager's, workloads: plural → names}), all (a source wants every namespace), also (what the sources
 look at beside TLS Secrets).
 */}}
 {{- define "rotator.rights" -}}
@@ -32,6 +32,11 @@ look at beside TLS Secrets).
   {{- range $namespace, $names := .Values.rotate.secrets -}}
     {{- range $names -}}
       {{- include "rotator.allow" (dict "write" $write "namespace" $namespace "plural" "secrets" "name" .) -}}
+    {{- end -}}
+  {{- end -}}
+  {{- range $namespace, $names := .Values.rotate.certificates -}}
+    {{- range $names -}}
+      {{- include "rotator.allow" (dict "write" $write "namespace" $namespace "plural" "certificates" "name" .) -}}
     {{- end -}}
   {{- end -}}
   {{- range $namespace, $names := .Values.rotate.workloads -}}

@@ -121,8 +121,12 @@ class Decision:
 
     @property
     def due(self) -> bool:
-        """Whether the executor has something to do now."""
-        return self.action in {Action.RENEW, Action.REDEPLOY}
+        """Whether the executor has something to do now.
+
+        `delegate` is carried out where it is what is wanted; as a hold it leaves something else to the owner.
+        """
+        asks_owner = self.action is Action.DELEGATE and self.wanted is Action.DELEGATE
+        return asks_owner or self.action in {Action.RENEW, Action.REDEPLOY}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,11 +51,14 @@ class Owner:
         kind: `cert-manager`, `external-secrets`, `argocd`, `controller`, `field-manager` …
         name: the owning object, as `Kind namespace/name`.
         remedy: a command to run, or a sentence.
+        asks: what of the owner's can be asked for a new certificate (the name of a Certificate); empty where it
+            renews by itself only, or not at all.
     """
 
     kind: str
     name: str
     remedy: str
+    asks: str = ""
 
 
 class Use(StrEnum):

@@ -28,6 +28,10 @@ _FORGOTTEN = timedelta(days=7)
 """How long one that nobody has answered stays; Kubernetes itself keeps its own kind for a day."""
 
 
+class OwnedBy(Struct):
+    uid: str = ""
+
+
 class AskingMetadata(Struct, rename="camel"):
     """What of an object's metadata is read."""
 
@@ -35,6 +39,12 @@ class AskingMetadata(Struct, rename="camel"):
     namespace: str = ""
     uid: str = ""
     creation_timestamp: datetime | None = None
+    owner_references: list[OwnedBy] | None = None
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """The uids of the objects that it belongs to."""
+        return frozenset(each.uid for each in self.owner_references or ())
 
 
 class AskingObject(Protocol):

@@ -177,7 +177,7 @@ def triggered(metadata: Metadata, by: str) -> Owner:
     Its ingress-shim names the Certificate after the Secret.
     """
     remedy = CERT_MANAGER.remedy.format(namespace=metadata.namespace, owner=metadata.name)
-    return Owner(CERT_MANAGER.kind, by, remedy)
+    return Owner(CERT_MANAGER.kind, by, remedy, asks=metadata.name)
 
 
 def is_trigger(metadata: Metadata) -> bool:
@@ -225,7 +225,7 @@ def _written(metadata: Metadata, allowed: Sequence[str], key: str) -> Found:
         guess = known if known in {CERT_MANAGER, EXTERNAL_SECRETS} else FIELD
         owner = metadata.name if guess is known and known is not FIELD else writer
         remedy = guess.remedy.format(namespace=metadata.namespace, secret=metadata.name, owner=owner, key=key)
-        yield known, Owner(known.kind, f"field manager {writer}", remedy)
+        yield known, Owner(known.kind, f"field manager {writer}", remedy, asks=_asked(known, owner))
 
 
 @lru_cache(maxsize=256)
@@ -239,6 +239,10 @@ def _owner(known: Known, metadata: Metadata, kind: str, name: str) -> Owner:
     name = name or metadata.name
     shown = f"{kind} {name}" if "/" in name else f"{kind} {metadata.namespace}/{name}"
     named = shown if known in {CONTROLLER, COPY} else name
-    return Owner(
-        known.kind, shown, known.remedy.format(namespace=metadata.namespace, secret=metadata.name, owner=named)
-    )
+    remedy = known.remedy.format(namespace=metadata.namespace, secret=metadata.name, owner=named)
+    return Owner(known.kind, shown, remedy, asks=_asked(known, name))
+
+
+def _asked(known: Known, name: str) -> str:
+    """The Certificate that cert-manager can be asked to renew; where its name is a guess, it says what it keeps."""
+    return name if known is CERT_MANAGER else ""

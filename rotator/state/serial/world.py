@@ -154,11 +154,11 @@ def key_facts_from_json(document: Json) -> KeyFacts:
 
 
 def owner_to_json(owner: Owner) -> Json:
-    return {"kind": owner.kind, "name": owner.name, "remedy": owner.remedy}
+    return {"kind": owner.kind, "name": owner.name, "remedy": owner.remedy, "asks": owner.asks}
 
 
 def owner_from_json(document: Json) -> Owner:
-    return Owner(document["kind"], document["name"], document["remedy"])
+    return Owner(document["kind"], document["name"], document["remedy"], document.get("asks", ""))
 
 
 def observation_to_json(observation: Observation) -> Json:
