@@ -45,7 +45,7 @@ def next_key(facts: Facts, settings: PolicySettings) -> NextKey:
     spec = facts.spec
     if spec.csr:
         return NextKey(KeyChoice.ELSEWHERE)
-    if not spec.key.reuse:
+    if not spec.key.reuse or current_chain(facts) is None:
         return NextKey(KeyChoice.NEW)
     why = _why_new(facts, settings)
     return NextKey(KeyChoice.NEW, why) if why else NextKey(KeyChoice.SAME)
@@ -54,8 +54,7 @@ def next_key(facts: Facts, settings: PolicySettings) -> NextKey:
 def _why_new(facts: Facts, settings: PolicySettings) -> str:
     """Why the present key is not used again; empty when it can be."""
     chain, ask = current_chain(facts), open_ask(facts)
-    if chain is None:
-        return "there is none yet"
+    assert chain is not None
     if ask is not None and ask.wants_new_key:
         return "a person asked for it"
     if facts.evidence.revoked:

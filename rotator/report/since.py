@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rotator.core.model import Action, Decision, Outcome, Plan, Result
+from rotator.core.model import Action, Decision, Outcome, Pins, Plan, Result
 from rotator.core.reasons import Reason
 
 _FINISHED = frozenset({Result.DONE, Result.UNPROVED})
@@ -36,4 +36,13 @@ def _since(plan: Plan, decision: Decision, outcome: Outcome | None) -> Decision:
         emergency=False,
         message=f"{decision.action} finished since the last look",
         ends=outcome.after.not_after if outcome.after else decision.ends,
+        pins=_pins(decision, outcome),
     )
+
+
+def _pins(decision: Decision, outcome: Outcome) -> Pins:
+    """Those of what is in place now; a next key that it had is the present one, and only a look knows the one after."""
+    if outcome.after is None or not outcome.after.spki:
+        return decision.pins
+    spec, current = decision.spec, outcome.after.spki
+    return replace(decision.pins, current=current, next=current if spec.key.reuse or spec.csr else "")

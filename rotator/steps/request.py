@@ -5,7 +5,8 @@ from __future__ import annotations
 from rotator.core.csr import csr_spki, make_csr, new_key
 from rotator.core.drift import current_chain
 from rotator.core.keys import KeyChoice, next_key, unfit
-from rotator.core.model import CertificateSpec, Facts, Result, Stage
+from rotator.core.limits import open_ask
+from rotator.core.model import Ask, CertificateSpec, Facts, Result, Stage
 from rotator.errors import RequestError
 from rotator.ports import PendingIssue
 from rotator.steps import Ended
@@ -38,11 +39,20 @@ def make_ahead(spec: CertificateSpec, world: World) -> None:
 
 
 def _interrupted(facts: Facts, world: World) -> PendingIssue | None:
-    """The request of an order for the same spec that has not been answered."""
-    spec, pending = facts.spec, world.store.pending(facts.spec.name)
+    """The request of an order for the same spec that has not been answered.
+
+    Where a person wants new keys, one that was made before that may be known to the same others.
+    """
+    spec, pending, ask = facts.spec, world.store.pending(facts.spec.name), open_ask(facts)
+    if ask is not None and ask.wants_new_key and pending is not None and not _made_after(pending, ask):
+        return None
     if pending is not None and pending.digest == spec.digest and pending.issuer in {"", *spec.issuers}:
         return pending
     return None
+
+
+def _made_after(pending: PendingIssue, ask: Ask) -> bool:
+    return pending.started is not None and pending.started > ask.at
 
 
 def _is_present_key(pending: PendingIssue, facts: Facts) -> bool:

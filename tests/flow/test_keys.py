@@ -260,6 +260,22 @@ def test_the_next_key_is_made_ahead_and_then_used(site: Site) -> None:
     assert len(site.history("shop").orders) == 1
 
 
+def test_a_key_that_was_made_before_a_compromise_is_not_used(site: Site) -> None:
+    """Shows that whoever asks for new keys gets none that lay in the state already."""
+    shop = site.service("shop", left=60 * DAY)
+    site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True))
+    site.look()
+    ahead = site.decision("shop").pins
+    site.soon(HOUR)
+    ask = Request(
+        1, "rotate", {"certificate": "shop", "force": "yes", "reason": "key-compromise"}, site.time.now, "ada"
+    )
+    carry_out(ask, site.wiring)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert spki(shop) not in {ahead.current, ahead.next}
+
+
 def test_what_is_published_is_waited_for(site: Site) -> None:
     """Shows that a renewal waits until the DNS publishes its key, where the config says so, and then is made."""
     shop = site.service("shop", left=60 * DAY)

@@ -104,6 +104,7 @@ def test_what_was_finished_since_the_look_is_fine() -> None:
     done = outcome(finished=NOW + HOUR, after=new)
     (fine,) = since_look(plan(decision()), [done])
     assert (fine.action, fine.ends) == (Action.KEEP, new.not_after)
+    assert (fine.pins.current, fine.pins.next) == (new.spki, "")
     assert since_look(plan(decision()), [outcome(finished=NOW - HOUR)])[0].due
     failed = outcome(finished=NOW + 2 * HOUR, error="the issuer said no")
     assert since_look(plan(decision()), [failed, done])[0].due
