@@ -212,9 +212,22 @@ class TlsAlpn01(PluginSettings):
     Attributes:
         listen: `address:port`; open only while an order needs it. The CA asks on port 443 of each name, so whatever
             receives that must pass connections that offer the protocol `acme-tls/1` on to here, without ending TLS.
+        check: in preflight, connect to port 443 of every address of each name as a CA would. It needs a way from here
+            to there.
+        resolvers: whom the addresses are asked of for that, as `address` or `address:port`; else the resolvers of this
+            machine.
     """
 
     listen: str = "0.0.0.0:443"
+    check: bool = False
+    resolvers: tuple[str, ...] = ()
+
+    @field_validator("resolvers")
+    @classmethod
+    def _are_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            server_address(each)
+        return value
 
     @field_validator("listen")
     @classmethod

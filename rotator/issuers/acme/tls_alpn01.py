@@ -7,6 +7,7 @@ key never leaves this process.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import socket
 import socketserver
 import struct
@@ -27,12 +28,12 @@ from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.listening import Listener, Listeners
 from rotator.issuers.acme.proving import TlsAlpn01
 from rotator.issuers.acme.solver import Desk, Proof
+from rotator.issuers.acme.tls_entrance import ACME_IDENTIFIER, PROTOCOL, unseen
+from rotator.lib.dns import Lookups
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-PROTOCOL = b"acme-tls/1"
-ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 _HANDSHAKE_SECONDS = 5.0
 _OCTET_STRING = 0x04
 
@@ -66,15 +67,29 @@ class TlsAlpn01Solver:
             yield
 
     def preflight(self, names: Sequence[str]) -> tuple[Check, ...]:
-        """Whether the address can be listened on; who passes port 443 on to it cannot be told from here."""
+        """A probe of our own at the very address; with `check` also asked for as a CA would."""
+        probe = secrets.token_urlsafe(16)
+        problems: list[str] = []
         try:
-            with self.showing([Proof(name, "", "preflight") for name in names]):
-                detail = f"challenges can be shown at {self._settings.listen}"
+            with self.showing([Proof(name, "", probe) for name in names]):
+                if self._settings.check:
+                    digest = hashlib.sha256(probe.encode()).digest()
+                    lookups = Lookups(self._settings.resolvers)
+                    problems = [clause for name in names if (clause := unseen(name, asked_as(name), digest, lookups))]
         except Pending as error:
-            detail = str(error)  # in use for the same, so it works
+            return (Check(self.kind, detail=str(error)),)  # in use for the same, so it works
         except IssueError as error:
-            return (Check(self.kind, str(error), "free the port, or listen where the proxy before it leads to"),)
-        return (Check(self.kind, detail=detail),)
+            problems = [str(error).removeprefix(f"{self._desk.issuer}: ")]
+        if problems:
+            return (Check(self.kind, f"{self._desk.issuer}: {'; '.join(problems)}", _REMEDY),)
+        untold = "; whether port 443 of each name leads there is not looked at without `check`"
+        detail = f"challenges can be shown at {self._settings.listen}"
+        return (
+            Check(self.kind, detail=f"{detail}, and port 443 leads there" if self._settings.check else detail + untold),
+        )
+
+
+_REMEDY = "free the port, or lead connections that offer acme-tls/1 from port 443 of the names to it"
 
 
 def asked_as(name: str) -> str:
@@ -164,9 +179,9 @@ class _NoOtherProtocol(Exception):  # noqa: N818 - the alert that OpenSSL makes 
 
 
 def _only_acme(connection: SSL.Connection, offered: list[bytes]) -> bytes:
-    if PROTOCOL not in offered:
+    if PROTOCOL.encode() not in offered:
         raise _NoOtherProtocol
-    return PROTOCOL
+    return PROTOCOL.encode()
 
 
 def _listener(host: str, port: int) -> Listener[Answer]:

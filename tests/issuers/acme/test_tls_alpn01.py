@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import ssl
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 
+from rotator.core.model import Check
 from rotator.core.pem import key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.proving import TlsAlpn01, split_listen
 from rotator.issuers.acme.solver import Desk, Proof
-from rotator.issuers.acme.tls_alpn01 import ACME_IDENTIFIER, LISTENERS, TlsAlpn01Solver, asked_as
+from rotator.issuers.acme.tls_alpn01 import LISTENERS, TlsAlpn01Solver, asked_as
+from rotator.issuers.acme.tls_entrance import ACME_IDENTIFIER
 from rotator.issuers.acme.traces import Traces
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.asking import Drawer, ask, issue, objections, real_clock
+from tests.servers.certificates import authority
+from tests.servers.netns import network_namespace
 from tests.servers.pebble import Pebble
 from tests.servers.ports import free_port
 
@@ -210,3 +217,53 @@ class TestIssuing:
             (problem,) = objections(issuer, "a.example.com")
 
         assert "for TLS-ALPN-01 challenges" in problem
+
+
+class TestBeforehand:
+    """The preflight with `check`: what port 443 of the names leads to."""
+
+    @pytest.fixture
+    def near(self, pebble: Pebble) -> Iterator[str]:
+        """An address whose port 443 is the test's own, and that all names lead to."""
+        with network_namespace(1) as network:
+            near = network.addresses[0].rpartition(".")[0] + ".1"
+            pebble.dns_command("add-a", host="shop.alpn.example", addresses=[near])
+            yield near
+
+    def check(self, pebble: Pebble, listen: str, name: str = "shop.alpn.example") -> Check:
+        clock = real_clock()
+        settings = TlsAlpn01(listen=listen, check=True, resolvers=(pebble.dns,))
+        (check,) = TlsAlpn01Solver(settings, Desk("ca", clock, Traces(Drawer(), "ca", clock.now))).preflight([name])
+        return check
+
+    def test_the_listener_at_port_443_itself(self, near: str, pebble: Pebble) -> None:
+        """The probe is found as a CA would find it, for names and for the address."""
+        for name in ("shop.alpn.example", near):
+            check = self.check(pebble, f"{near}:443", name)
+
+            assert (check.problem, check.detail) == (
+                "",
+                f"challenges can be shown at {near}:443, and port 443 leads there",
+            )
+
+    def test_another_server_at_port_443_is_found(self, near: str, pebble: Pebble, address: str, tmp_path: Path) -> None:
+        """A web server that ends TLS itself, one that refuses the protocol, and nobody."""
+        issued = authority(tmp_path).issue("web", "localhost")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(issued.certificate, issued.key)
+
+        def serve(listener: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                raw, _ = listener.accept()
+                tls.wrap_socket(raw, server_side=True).close()
+
+        with socket.create_server((near, 443)) as listener:
+            thread = threading.Thread(target=serve, args=(listener,))
+            thread.start()
+            taken = self.check(pebble, address)
+            thread.join()
+        nobody = self.check(pebble, address)
+
+        assert f"shop.alpn.example at {near} does not speak acme-tls/1 at port 443" in taken.problem
+        assert "cannot be connected to at port 443: Connection refused" in nobody.problem
+        assert nobody.remedy
