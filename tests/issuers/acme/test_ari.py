@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,6 +76,23 @@ def _decoded(text: str) -> bytes:
 
 class TestAnswers:
     """What is made of an answer."""
+
+    @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati"])
+    @pytest.mark.parametrize("retry_after", ["10800", "Sun, 22 Nov 2026 15:00:00 GMT"], ids=["seconds", "date"])
+    def test_when_to_ask_again_is_the_same_in_every_zone(
+        self, monkeypatch: pytest.MonkeyPatch, zone: str, retry_after: str
+    ) -> None:
+        """Three hours are three hours wherever the machine stands."""
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        try:
+            found = read_suggestion(window(), retry_after, NOW)
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+        assert found.ask_again_at == NOW + timedelta(hours=3)
+        assert found.start == datetime(2027, 1, 20, tzinfo=UTC)
 
     def test_a_window_is_a_suggestion(self) -> None:
         """Start, end, the page for people, and when to ask again."""
