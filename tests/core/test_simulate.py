@@ -250,6 +250,22 @@ def test_six_days_under_lets_encrypts_limits() -> None:
     assert not one.held
 
 
+@pytest.mark.parametrize(
+    ("services", "domains", "moving"),
+    [(40, 1, False), (40, 1, True), (300, 8, True), (100, 1, True)],
+    ids=["forty of one domain", "forty that are new", "three hundred of eight domains", "more than a domain may have"],
+)
+def test_a_year_of_six_days_without_a_refusal(services: int, domains: int, moving: bool) -> None:
+    """The model of Let's Encrypt refuses not one order, also where more come at first than it gives: they wait here."""
+    fleet = fleet_of(services, 6 * DAY, domains=domains)
+    policy = builders.settings(budgets={"ca": LETS_ENCRYPT})
+    ca = LimitedCa(LETS_ENCRYPT, fleet, moving=moving)
+    one = simulate(fleet, policy, ModelIssuer(limits=ca), 365, moving=moving)
+    assert one.rotations > 110 * services
+    assert (one.failed, one.refused) == (0, {})
+    assert bool(one.late.ended) is (services == 100), "a hundred of one domain cannot move within three days"
+
+
 def test_what_cannot_reach_a_limit_is_not_counted() -> None:
     """Renewals every three days use half of the week's five; those that come from elsewhere are counted."""
     fleet = fleet_of(10, 6 * DAY)
