@@ -20,7 +20,7 @@ from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.lib.kube.workloads import RESTARTED_AT
 from tests.issuers.asking import Drawer, ask, objections, real_clock
-from tests.issuers.asking import issue as issue_with
+from tests.issuers.asking import issue_in_time as issue_with
 from tests.lib.kube_builders import authority, issue, put_secret, source, target, tls_data
 from tests.servers.kube import LIMITED, MERGE_PATCH, READER, WRITER, KubeServer, grant_everywhere
 from tests.servers.run import need

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from rotator.core.csr import make_csr, new_key
 from rotator.core.model import Certificate, Chain, IssueRequest, KeySpec, PreflightRequest
+from rotator.errors import Pending
 from rotator.ports import Clock, Issuer, Preflight
 
 
@@ -79,6 +80,19 @@ def issue(
 ) -> Chain:
     """Have it signed, without keeping checkpoints unless the test does."""
     return issuer.issue(asked.request, resume=resume, checkpoint=checkpoint or _forget)
+
+
+def issue_in_time(issuer: Issuer, asked: Asked, *, resume: str | None = None, seconds: float = 60.0) -> Chain:
+    """Have it signed by a server that may be busy: one that is not finished is come back to, as rotator would."""
+    tokens = [resume]
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return issuer.issue(asked.request, resume=tokens[-1], checkpoint=tokens.append)
+        except Pending:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _forget(token: str) -> None:

@@ -23,7 +23,8 @@ from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.ports import Clock
-from tests.issuers.asking import Asked, Drawer, ask, clock_at, hurried_clock, issue, objections
+from tests.issuers.asking import Asked, Drawer, ask, clock_at, hurried_clock, objections
+from tests.issuers.asking import issue_in_time as issue
 from tests.pki import Authority
 from tests.servers.kube import ADMIN, MERGE_PATCH, READER, WRITER, KubeServer, grant_everywhere
 from tests.servers.signing import CSR, CertManager, NodeSigner, decide, forget, unique
