@@ -36,6 +36,9 @@ _PREFLIGHT_EVERY = timedelta(seconds=15)
 _ASKED_TOO_LONG_AGO = timedelta(minutes=15)
 _TOO_LATE = f"{NOT_DONE}it was asked too long ago, while no daemon took requests; ask again if it is still wanted"
 _AFTER_A_FAULT = timedelta(minutes=1)
+_ANY_NUMBER = 1_000_000
+"""A look plans the next one before it is through. APScheduler drops for good what is due while as many as it allows
+still count as running, and nobody would ever look again: so a limit of its own must never be reached."""
 
 
 class Daemon:
@@ -58,8 +61,12 @@ class Daemon:
         self.last_error = ""
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            # Preflights wait for issuers, and have a thread of their own, so that looks have theirs.
-            executors={"default": ThreadPoolExecutor(3), "preflight": ThreadPoolExecutor(1)},
+            # Looks come one after the other, and preflights wait for issuers: each have a thread of their own.
+            executors={
+                "default": ThreadPoolExecutor(3),
+                "looks": ThreadPoolExecutor(1),
+                "preflight": ThreadPoolExecutor(1),
+            },
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         self._scheduler.add_listener(_report_fault, EVENT_JOB_ERROR)
@@ -161,7 +168,10 @@ class Daemon:
         with self._scheduling:
             self._planned.append(moment)
             if not self._stop.is_set():
-                self._scheduler.add_job(self._look, "date", run_date=moment, id="look", replace_existing=True)
+                self._scheduler.add_job(
+                    self._look, "date", run_date=moment, id="look", replace_existing=True,
+                    executor="looks", max_instances=_ANY_NUMBER,
+                )  # fmt: skip
 
     def _requests(self) -> None:
         store, clock = self._wiring.world.store, self._wiring.world.clock

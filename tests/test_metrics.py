@@ -15,13 +15,16 @@ from rotator import metrics as module
 from rotator.conformance.alerter import example
 from rotator.core.model import (
     Action,
+    Campaign,
     Decision,
     Endpoint,
     Facts,
     Inventory,
     Location,
+    Member,
     Outcome,
     Result,
+    RevocationReason,
     SourceProblem,
     Stage,
 )
@@ -216,6 +219,10 @@ def test_the_list_in_the_docs_is_complete() -> None:
     observed(metrics, certificate())
     metrics.told([example()], arrived=["chat"], failed=[])
     metrics.outcome(outcome())
+    members = (Member("shop", 1),)
+    metrics.campaigns(
+        [Campaign(1, "internal", "", RevocationReason.SUPERSEDED, "ada", NOW, members=members, deadline=NOW)]
+    )
     table = [line for line in (module.__doc__ or "").splitlines() if line.startswith("| rotator_")]
     listed = {line.split()[1].removesuffix("_total") for line in table}
     assert {family.name for family in metrics.collect()} == listed

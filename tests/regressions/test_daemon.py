@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import ClassVar
 
 import pytest
@@ -72,6 +73,28 @@ def test_a_fault_of_ours_does_not_end_the_looking(site: Site) -> None:
         assert len(pings) > 1
         assert daemon.last_error == ""
     finally:
+        daemon.finish()
+
+
+def test_a_look_that_is_due_before_the_last_one_is_through_is_not_dropped(site: Site) -> None:
+    """APScheduler counts a look as running until its thread is through; the next one, planned in it, waits for that."""
+    pause = threading.Event()
+
+    def linger(frame: FrameType, event: str, _argument: object) -> None:
+        """Hold a thread at the end of a look, as a busy machine does."""
+        if event == "return" and frame.f_code is Daemon._look.__code__:
+            pause.wait(0.2)
+
+    source = Source(lambda _: None)
+    site.policy = settings(check_every=timedelta(seconds=0.05), shortest_tick=timedelta(seconds=0.02))
+    site.sources["double"] = source
+    daemon = Daemon(site.wiring)
+    threading.setprofile(linger)
+    try:
+        daemon.start()
+        assert until(lambda: source.looks >= 4), daemon.last_error
+    finally:
+        threading.setprofile(None)
         daemon.finish()
 
 
