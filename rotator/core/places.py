@@ -138,11 +138,15 @@ def of_peers(inventory: Inventory, previous: Mapping[str, Notice]) -> Iterator[C
     """What rotator depends on and could not be looked at: one info, which never becomes more.
 
     That a peer is down is told by whoever needs it; here it only says that its certificate is not watched meanwhile.
+    Where the sources that need it could not be looked at either, that is one cause, and told of them.
     """
+    told = {f"the source {problem.source}" for problem in inventory.problems}
     texts = [
         clause(observation.problem.message, 500)
         for observation in inventory.observations
-        if observation.labels.get("source") == SELF and observation.problem is not None
+        if observation.labels.get("source") == SELF
+        and observation.problem is not None
+        and not told.intersection(observation.labels.get(NEEDED_BY, "").split(", "))
     ]
     if not texts:
         return

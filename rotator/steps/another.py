@@ -1,7 +1,8 @@
 """The issuers of a list, one after the other: who is asked first, who next, and why not the others.
 
-An issuer beside the first is asked only where the CAA records of the names let it issue and its roots are within what
-the clients trust. What cannot be told does not forbid: the CA itself looks at CAA, and the chain is validated.
+The first is the first that no campaign leads away from. One beside it is asked only where the CAA records of the names
+let it issue and its roots are within what the clients trust. What cannot be told does not forbid: the CA itself looks
+at CAA, and the chain is validated.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from rotator.core.guards import choose
 from rotator.core.model import Certificate, Decision, Facts, Result, Stage
 from rotator.core.policy import may_order_again
 from rotator.core.readiness import Verdict
+from rotator.core.reasons import Reason
 from rotator.errors import IssueError
 from rotator.log import logger
 from rotator.ports import Anchors, NamedInCaa
@@ -49,7 +51,8 @@ class Round:
                 if choice.short is not None:
                     self._passed.setdefault(choice.short.issuer, choice.short.why)
                 raise self._nobody()
-            objection = "" if choice.issuer == spec.issuers[0] else outside(choice.issuer, self._facts, self._world)
+            wanted = next((name for name in spec.issuers if name not in fleet.avoided), spec.issuers[0])
+            objection = "" if choice.issuer == wanted else outside(choice.issuer, self._facts, self._world)
             if not objection:
                 return choice.issuer
             log.warning("issuer passed over", certificate=spec.name, issuer=choice.issuer, reason=objection)
@@ -133,7 +136,7 @@ def _untrusted(issuer: str, facts: Facts, world: World) -> str:
     known = _fingerprints(roots)
     if not known & _fingerprints(trust.roots):
         return f"its roots are not among those that the clients trust ({trust.label})"
-    pinned = facts.history.pinned_root
+    pinned = "" if Reason.ROOT_CHANGED in facts.spec.allow | facts.history.approvals else facts.history.pinned_root
     if pinned and not trust.public and pinned not in known:
         return "its roots are not the one that the clients were seen to trust"
     return ""

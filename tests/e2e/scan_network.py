@@ -141,7 +141,7 @@ def _bind(folder: Path, network: Network, address: str, zones: Mapping[str, str]
     entries = []
     for zone, records in zones.items():
         file = home / f"{zone.strip('.') or 'root'}.zone"
-        file.write_text(f"{HEAD}{records}")
+        file.write_text(f"{HEAD.format(address=LOOPBACK)}{records}")
         entries.append(f'zone "{zone}" {{ type primary; file "{file}"; }};')
     options = (
         f'directory "{home}"; pid-file "{home}/named.pid"; session-keyfile "{home}/session.key"; '

@@ -260,14 +260,15 @@ def test_same_campaign_twice(site: Site, issuers: Issuers) -> None:
 
 def test_a_key_that_was_made_before_is_not_used(site: Site, issuers: Issuers) -> None:
     """An order that was begun with a key from before the compromise is given up for a new key."""
-    old, _ = issuers
     fleet(site, "shop")
-    old.lie = Lie.REFUSES
+    for one in issuers:
+        one.lie = Lie.REFUSES
     site.store.ask("shop", force=True, reason="", at=site.time.now)
     site.look()
     pending = site.store.pending("shop")
     assert pending is not None
-    old.lie = Lie.NONE
+    for one in issuers:
+        one.lie = Lie.NONE
     begin(site)
     looks(site, 2)
     accepted = next(one for one in site.store.bundles("shop") if one.status == "accepted")

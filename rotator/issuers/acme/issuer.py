@@ -132,8 +132,9 @@ class AcmeIssuer:
             self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
             raise IssueError(f"{self.name}: asked for renewal information, the CA says status {answer.status_code}")
         if not answer.ok:
-            # Another CA's certificate; or we name certificates wrongly, which nobody would ever notice otherwise.
-            log.error(
+            # Another CA's certificate, as an adopted one may be; or we name certificates wrongly, which nobody would
+            # ever notice otherwise.
+            log.warning(
                 "the CA has renewal information, but gives none of this certificate",
                 issuer=self.name,
                 id=identity,

@@ -62,7 +62,8 @@ class Lasting:
             return Check("ca", detail=f"it ends {moment(ends)}")
         story = f"the CA ends {moment(ends)}, before a certificate of {show_duration(self.lifetime)} would"
         left = ends - self.now
-        if behaviour == "truncate" and left >= self.lifetime / USEFUL and not self._gains_nothing(ends):
+        worth_it = left > timedelta(0) and left >= self.lifetime / USEFUL
+        if behaviour == "truncate" and worth_it and not self._gains_nothing(ends):
             return Check("ca", detail=f"{story}, so that is cut to it")
         means = {
             "truncate": "cut to it, a certificate is not worth the renewal",

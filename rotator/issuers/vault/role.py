@@ -107,4 +107,5 @@ def _matches(patterns: object, text: str) -> bool:
 
 
 def _duration(value: object) -> timedelta:
-    return timedelta(seconds=value) if isinstance(value, int) and value > 0 else timedelta(0)
+    longest = timedelta.max // timedelta(seconds=1)
+    return timedelta(seconds=min(value, longest)) if isinstance(value, int) and value > 0 else timedelta(0)

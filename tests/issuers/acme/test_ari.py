@@ -221,7 +221,7 @@ class TestAsking:
             found = make(front, clock_at(NOW)).suggestion(leaf())
 
         assert found == nothing(NOW)
-        assert [(line["log_level"], line["issuer"]) for line in logs] == [("error", "ca")]
+        assert [(line["log_level"], line["issuer"]) for line in logs] == [("warning", "ca")]
 
     @pytest.mark.parametrize("odd", [leaf(not_after=NOW - timedelta(seconds=1)), leaf(without_aki=True)])
     def test_what_must_not_be_asked_is_not(self, front: Front, make: MakeIssuer, odd: Certificate) -> None:
