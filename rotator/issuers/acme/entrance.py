@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import requests
 
@@ -84,9 +85,19 @@ class Entrance:
         with session(total_seconds=_FETCH_SECONDS, max_bytes=_MOST_BYTES, verify=False) as http:
             http.trust_env = False  # a CA goes through no proxy of ours
             try:
-                answer = http.get(f"http://{host}{PATH}{proof.token}", headers={"Host": proof.name})
+                answer = http.get(
+                    f"http://{host}{PATH}{proof.token}",
+                    headers={"Host": proof.name},
+                    hooks={"response": _without_our_host},
+                )
             except requests.RequestException as error:
                 return None if has_no_way(error) else f"{where}: {explain(error)}"
         if not answer.ok:
             return f"{where} answers with status {answer.status_code}"
         return "" if answer.text.strip() == proof.authorization else f"{where} shows something else"
+
+
+def _without_our_host(answer: requests.Response, **_: object) -> None:
+    """A redirect to another host is asked for by that host's name; requests would keep the one that we have set."""
+    if answer.is_redirect and urlsplit(answer.headers["Location"]).netloc:
+        answer.request.headers.pop("Host", None)

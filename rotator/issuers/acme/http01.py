@@ -45,14 +45,14 @@ class Http01Solver:
         return ""
 
     @contextmanager
-    def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
+    def showing(self, proofs: Sequence[Proof], left: list[str] | None = None) -> Iterator[None]:
         with ExitStack() as stack:
             pod = self._routes.address() if self._routes is not None else ""
             place = self._settings.listening(pod)
             responses = {proof.token: proof.authorization for proof in proofs}
-            stack.enter_context(showing(self._settings, place, responses, self._desk))
+            stack.enter_context(showing(self._settings, place, responses, self._desk, left))
             if self._routes is not None:
-                stack.enter_context(self._routes.to(pod, split_listen(place)[1], proofs))
+                stack.enter_context(self._routes.to(pod, split_listen(place)[1], proofs, left))
             if self._settings.is_checked:
                 self._seen.wait_for(proofs)
             yield
@@ -61,11 +61,14 @@ class Http01Solver:
         """A proof of our own, shown at the very place; with `check` also fetched as a CA would fetch it."""
         probe = secrets.token_urlsafe(16)
         proofs = [Proof(name, f"rotator-preflight-{probe}", f"rotator-preflight-{probe}") for name in names]
+        left: list[str] = []
         try:
-            with self.showing(proofs):
+            with self.showing(proofs, left):
                 pass
         except (IssueError, Pending) as error:
             return (Check(self.kind, str(error), _REMEDY),)
+        if left:
+            return (Check(self.kind, left[0], "let rotator remove there what it has made"),)
         where = self._settings.webroot or (self._settings.kubernetes and "the cluster") or self._settings.listen
         seen = f"shown by {where}, and fetched through port 80 of each name"
         untold = f"can be shown by {where}; whether port 80 of each name leads there is not looked at without `check`"
@@ -75,8 +78,13 @@ class Http01Solver:
 _REMEDY = "free the port, make the webroot writable, or lead port 80 of the names to it"
 
 
-def showing(settings: Http01, place: str, responses: Responses, desk: Desk) -> AbstractContextManager[None]:
+def showing(
+    settings: Http01, place: str, responses: Responses, desk: Desk, left: list[str] | None = None
+) -> AbstractContextManager[None]:
     """Show these responses as long as the context lasts.
+
+    Args:
+        left: is told of what could not be taken away.
 
     Raises:
         IssueError: the address cannot be listened on, or the folder not be written to.
@@ -85,7 +93,7 @@ def showing(settings: Http01, place: str, responses: Responses, desk: Desk) -> A
     if odd:
         raise IssueError(f"{desk.issuer}: the CA sent a challenge token that is no token", permanent=True)
     if settings.webroot is not None:
-        return _in_webroot(settings.webroot, responses, desk)
+        return _in_webroot(settings.webroot, responses, desk, left)
     return LISTENERS.showing(place, responses, desk.issuer)
 
 
@@ -93,15 +101,16 @@ def showing(settings: Http01, place: str, responses: Responses, desk: Desk) -> A
 
 
 @contextmanager
-def _in_webroot(webroot: Path, responses: Responses, desk: Desk) -> Iterator[None]:
+def _in_webroot(webroot: Path, responses: Responses, desk: Desk, left: list[str] | None) -> Iterator[None]:
     folder = webroot / PATH.strip("/")
-    with Undoing(desk.issuer) as undoing:
+    with Undoing(desk.issuer, left) as undoing:
         try:
             # The root itself is the other server's: a typing error must not make a new one.
             (webroot / ".well-known").mkdir(exist_ok=True)
             folder.mkdir(exist_ok=True)
-            for token in desk.traces.left(str(folder)):
-                _remove(folder, token, desk)
+            with Undoing(desk.issuer) as sweeping:  # a dead file that cannot be removed costs no order
+                for token in desk.traces.left(str(folder)):
+                    sweeping.later(str(folder / token), partial(_remove, folder, token, desk))
             for token, authorization in responses.items():
                 undoing.later(str(folder / token), partial(_remove, folder, token, desk))
                 desk.traces.note(str(folder), token)

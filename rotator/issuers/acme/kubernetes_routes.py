@@ -66,13 +66,13 @@ class Routes:
         return found
 
     @contextmanager
-    def to(self, pod: str, port: int, proofs: Sequence[Proof]) -> Iterator[None]:
+    def to(self, pod: str, port: int, proofs: Sequence[Proof], left: list[str] | None = None) -> Iterator[None]:
         """Have requests for these proofs led to a port of the pod as long as the context lasts.
 
         Raises:
             IssueError: the cluster refuses or cannot be asked.
         """
-        with Undoing(self._desk.issuer) as undoing:
+        with Undoing(self._desk.issuer, left) as undoing:
             try:
                 plan = self._plan(pod, port)
                 self._sweep(plan.namespace)
@@ -126,7 +126,8 @@ class Routes:
                         name = each.metadata.name
                         log.info("removing what a crashed attempt left", issuer=self._desk.issuer, what=name)
                         call = Call("delete", resource, namespace, name)
-                        self._cluster.delete(call, each.metadata.uid)
+                        with Undoing(self._desk.issuer) as sweeping:  # a dead object that stays costs no order
+                            sweeping.later(str(call), partial(self._cluster.delete, call, each.metadata.uid))
 
     def _is_left(self, metadata: Metadata) -> bool:
         """Whether nobody can be using it any more; what does not say so is left alone."""

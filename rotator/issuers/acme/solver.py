@@ -75,10 +75,15 @@ class Solver(Protocol):
 
 
 class Undoing:
-    """Takes away what was shown: each once, the last first, and also where one before it fails."""
+    """Takes away what was shown: each once, the last first, and also where one before it fails.
 
-    def __init__(self, issuer: str) -> None:
+    Args:
+        left: is told of what could not be taken away; for a preflight, which finds out whether it can be.
+    """
+
+    def __init__(self, issuer: str, left: list[str] | None = None) -> None:
         self._issuer = issuer
+        self._left = [] if left is None else left
         self._stack = ExitStack()
 
     def later(self, what: str, undo: Callable[[], None]) -> None:
@@ -89,8 +94,10 @@ class Undoing:
         try:
             undo()
         except RotatorError as error:
+            self._left.append(str(error))
             log.warning("a challenge could not be taken away", issuer=self._issuer, what=what, error=str(error))
-        except Exception:  # a bug here must not keep the others from being taken away
+        except Exception as error:  # a bug here must not keep the others from being taken away
+            self._left.append(f"{self._issuer}: {what} could not be taken away: {type(error).__name__}")
             log.exception("a challenge could not be taken away", issuer=self._issuer, what=what)
 
     def __enter__(self) -> Self:

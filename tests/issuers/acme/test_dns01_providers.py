@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import socket
+import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
+import requests
 
 from rotator.core.model import PreflightRequest
 from rotator.core.pem import key_matches, read_certificates
@@ -18,10 +23,11 @@ from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeIssuer
 from rotator.issuers.acme.dns01.providers import LexiconWriter, provider_class
 from rotator.issuers.acme.proving import Dns01
+from rotator.issuers.acme.traces import LONGEST, Traces
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.dns.updates import TextRecord
 from tests.issuers.acme.conftest import MakeIssuer
-from tests.issuers.asking import ask, issue
+from tests.issuers.asking import Drawer, ask, issue
 from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
 from tests.servers.ports import free_port
 from tests.servers.powerdns import API_KEY, PowerDns, start_powerdns
@@ -133,6 +139,77 @@ class TestIssuing:
         writer.remove(ours)
 
         assert world.powerdns.texts(name) == {"theirs"}
+
+
+@contextmanager
+def removing_nothing(behind: str) -> Iterator[str]:
+    """The API behind a door that lets records be written, and refuses to delete a set of them."""
+
+    class Door(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.pass_on(b"")
+
+        def do_PATCH(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            if not all(each.get("records") for each in json.loads(body).get("rrsets", [{"records": [""]}])):
+                self.answer(403, b"{}")
+            else:
+                self.pass_on(body)
+
+        do_PUT = do_PATCH  # noqa: N815 - the name that the library calls
+
+        def pass_on(self, body: bytes) -> None:
+            headers = {name: self.headers[name] for name in ("X-API-Key", "Content-Type") if name in self.headers}
+            answer = requests.request(self.command, f"{behind}{self.path}", data=body, headers=headers, timeout=10)
+            self.answer(answer.status_code, answer.content)
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            if status != 204:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing on stderr."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class TestNothingIsRemoved:
+    """Credentials that may write, and not remove."""
+
+    def test_a_preflight_says_so(self, world: World) -> None:
+        """It has seen its own record, but could not take it away: nothing that is called well."""
+        name = f"kept.{ZONE}"
+        with removing_nothing(world.powerdns.url) as url:
+            found = world.issuer(options={"pdns_server": url}).preflight(PreflightRequest((name,)))
+
+        (check,) = (each for each in found if each.name == "dns-01")
+        assert "did not remove the TXT record _acme-challenge.kept" in check.problem
+        assert check.remedy
+
+    def test_a_dead_record_stops_no_order(self, world: World, drawer: Drawer) -> None:
+        """What an attempt left, hours ago, cannot be removed now either: it stays, and the certificate comes."""
+        name = f"dead.{ZONE}"
+        record = TextRecord(f"_acme-challenge.{name}", ZONE, "dead")
+        world.writer().add(record)
+        long_ago = datetime.now(UTC) - 2 * LONGEST
+        Traces(drawer, "ca", lambda: long_ago).note(record.name, record.value)
+        asked = ask(name)
+
+        with removing_nothing(world.powerdns.url) as url:
+            chain = issue(world.issuer(options={"pdns_server": url}), asked)
+
+        assert key_matches(chain, asked.key)
+        assert "dead" in world.powerdns.texts(record.name)
 
 
 class TestRefusals:

@@ -108,6 +108,17 @@ class TestWaiting:
         with serving(place[0], away), serving("127.0.0.1", says("token.print\n"), tls, port):
             entrance(place).wait_for([PROOF])
 
+    def test_a_redirect_asks_for_the_host_that_it_names(self, place: tuple[str, str]) -> None:
+        """As from `example.com` to `www.example.com`: the other web server does not know the first name."""
+        port = free_port()
+
+        def knows_itself(request: http.server.BaseHTTPRequestHandler) -> None:
+            says("token.print" if request.headers["Host"] == f"127.0.0.1:{port}" else "no such host")(request)
+
+        away = says("", 301, Location=f"http://127.0.0.1:{port}/other")
+        with serving(place[0], away), serving("127.0.0.1", knows_itself, port=port):
+            entrance(place).wait_for([PROOF])
+
     @pytest.mark.parametrize(
         ("answer", "said"),
         [

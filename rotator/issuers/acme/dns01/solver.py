@@ -48,8 +48,8 @@ class Dns01Solver:
         return "an address has no DNS record to prove it by" if is_address(name) else ""
 
     @contextmanager
-    def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
-        with Undoing(self._desk.issuer) as undoing:
+    def showing(self, proofs: Sequence[Proof], left: list[str] | None = None) -> Iterator[None]:
+        with Undoing(self._desk.issuer, left) as undoing:
             records = self._records(proofs)
             try:
                 for record in records:
@@ -65,14 +65,17 @@ class Dns01Solver:
         """A record of our own at the very place, seen at every server and taken away: no order could tell more."""
         probe = f"rotator-preflight-{secrets.token_hex(8)}"
         proofs = [Proof(name, "", probe) for name in self._some(names)]
+        left: list[str] = []
         try:
             records = self._records(proofs)
             if said := self._propagation.lag_of(records):
                 return (Check(self.kind, said, _REMEDY),)
-            with self.showing(proofs):
+            with self.showing(proofs, left):
                 places = sorted({record.name for record in records})
         except (IssueError, Pending) as error:
             return (Check(self.kind, str(error), _REMEDY),)
+        if left:
+            return (Check(self.kind, left[0], _REMEDY),)
         return (Check(self.kind, detail=f"a record was written, seen and removed at {', '.join(places)}"),)
 
     def _some(self, names: Sequence[str]) -> list[str]:
@@ -112,12 +115,12 @@ class Dns01Solver:
                 self._remove(record)
 
     def _sweep(self, record: TextRecord) -> None:
-        """Take away what a crashed attempt of ours left at the same name."""
+        """Take away what an attempt of ours left at the same name; one that cannot be removed costs no order."""
         for value in self._desk.traces.left(record.name):
             if value != record.value:
-                log.info("removing what a crashed attempt left", issuer=self._desk.issuer, record=record.name)
-                with self._writing:
-                    self._remove(TextRecord(record.name, record.zone, value))
+                log.info("removing what an earlier attempt left", issuer=self._desk.issuer, record=record.name)
+                with self._writing, Undoing(self._desk.issuer) as undoing:
+                    undoing.later(record.name, partial(self._remove, TextRecord(record.name, record.zone, value)))
 
     def _remove(self, record: TextRecord) -> None:
         try:
@@ -132,4 +135,4 @@ def _digest(authorization: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(authorization.encode()).digest()).decode().rstrip("=")
 
 
-_REMEDY = "see that the credentials may write there, and that every server of the zone follows its primary"
+_REMEDY = "see that the credentials may write and remove there, and that every server of the zone follows its primary"
