@@ -6,8 +6,10 @@ import base64
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,11 +22,15 @@ from rotator.core.pem import key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme import AcmeIssuer, AcmeSettings
-from rotator.lib.dns import Nameserver
+from rotator.issuers.acme.dns01.propagation import Propagation
+from rotator.issuers.acme.proving import Dns01
+from rotator.issuers.acme.solver import Desk
+from rotator.issuers.acme.traces import Traces
+from rotator.lib.dns import Lookups, Nameserver
 from rotator.lib.dns.updates import SharedKey, TextRecord, add
 from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.killed import Kept
-from tests.issuers.asking import Asked, ask, hurried_clock, issue
+from tests.issuers.asking import Asked, Drawer, ask, hurried_clock, issue
 from tests.servers.bind import Bind, Extras, start_bind
 from tests.servers.netns import Network, network_namespace
 from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
@@ -374,3 +380,23 @@ class TestPropagation:
             issue(make(pebble, stopped, http01=None, dns01=dns01), ask(f"www.{ZONE}"))
 
         assert primary.texts(f"_acme-challenge.www.{ZONE}") == set()
+
+
+class TestManyNames:
+    """An order may have a hundred names."""
+
+    def test_a_silent_server_holds_up_all_names_at_once(self) -> None:
+        """And not one after the other: the process could not be stopped for minutes. The sentence stays readable."""
+        clock = hurried_clock()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            server = f"127.0.0.1:{silent.getsockname()[1]}"
+            settings = Dns01.model_validate({"rfc2136": {}, "nameservers": [server], "propagation": "1s"})
+            watching = Propagation(settings, Lookups([server]), Desk("ca", clock, Traces(Drawer(), "ca", clock.now)))
+            records = [TextRecord(f"_acme-challenge.n{number}.{ZONE}", ZONE, "value") for number in range(12)]
+            began = time.monotonic()
+
+            with pytest.raises(IssueError, match="and at 7 names more"):
+                watching.seen(records)
+
+        assert time.monotonic() - began < 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import groupby
 from typing import TypeAlias
@@ -20,6 +21,8 @@ from rotator.settings import show_duration
 REMEMBERED = timedelta(minutes=5)
 _SLOWEST = 10.0  # seconds between two looks
 _MOST_NAMED = 3
+_MOST_NAMES = 5
+_AT_ONCE = 16
 
 
 _Watched: TypeAlias = tuple[str, list[str], tuple[Nameserver, ...]]
@@ -56,12 +59,13 @@ class Propagation:
         began, looks = clock.monotonic(), 0
         waiting = self._by_name(records)
         while True:
-            waiting = [each for each in waiting if self._lag(*each)]
-            if not waiting:
+            late = self._late(waiting)
+            if not late:
                 break
+            waiting = [watched for watched, _ in late]
             left = limit - (clock.monotonic() - began)
             if left <= 0:
-                error = self._too_slow(waiting)
+                error = self._too_slow(late)
                 self._remember(waiting, records, str(error))
                 raise error
             self._pause(timedelta(seconds=min(2.0**looks, _SLOWEST, left)))
@@ -81,15 +85,20 @@ class Propagation:
             return tuple(Nameserver("", *server_address(each)) for each in self._settings.nameservers)
         return self._lookups.nameservers_of(zone)
 
-    def _lag(self, name: str, values: list[str], servers: tuple[Nameserver, ...]) -> list[str]:
-        return lagging(text_at(name, servers), values)
+    def _late(self, waiting: Sequence[_Watched]) -> list[tuple[_Watched, list[str]]]:
+        """The names that are not shown everywhere yet, with what lags: asked side by side, since one server that is
+        silent holds up each of a hundred names for its whole time limit."""
+        with ThreadPoolExecutor(min(_AT_ONCE, len(waiting)), thread_name_prefix="propagation") as pool:
+            lags = pool.map(lambda each: lagging(text_at(each[0], each[2]), each[1]), waiting)
+            return [(watched, lag) for watched, lag in zip(waiting, lags, strict=True) if lag]
 
-    def _too_slow(self, waiting: list[_Watched]) -> IssueError:
+    def _too_slow(self, late: list[tuple[_Watched, list[str]]]) -> IssueError:
         clauses = []
-        for name, values, servers in waiting:
-            lag = self._lag(name, values, servers) or ["came too late"]
+        for (name, _, _), lag in late[:_MOST_NAMES]:
             more = f" and {len(lag) - _MOST_NAMED} more" if len(lag) > _MOST_NAMED else ""
             clauses.append(f"at {name} {', '.join(lag[:_MOST_NAMED])}{more}")
+        if len(late) > _MOST_NAMES:
+            clauses.append(f"and at {len(late) - _MOST_NAMES} names more")
         after = show_duration(self._settings.propagation)
         return IssueError(f"{self._desk.issuer}: the challenge is not everywhere after {after}: {'; '.join(clauses)}")
 
