@@ -23,6 +23,7 @@ from rotator.core.plan import make_plan
 from rotator.core.policy import decide, reasons_seen
 from rotator.core.reasons import Reason
 from rotator.core.summary import summary_of
+from rotator.errors import Busy, StateError
 from rotator.inventory import look_again, take_stock
 from rotator.log import logger
 from rotator.notify import notify
@@ -85,7 +86,14 @@ def _make_keys_ahead(wiring: Wiring, plan: Plan) -> None:
     for one in plan.decisions:
         spec, idle = one.spec, one.action is Action.KEEP and one.spec.name not in busy
         if spec.key.ahead and not spec.csr and spec.mode is Mode.ROTATE and idle and not one.pins.next:
-            make_ahead(spec, wiring.world)
+            try:
+                with wiring.world.store.lock(spec.name):
+                    make_ahead(spec, wiring.world)
+            except Busy:
+                continue  # somebody renews it just now
+            except StateError as error:  # without the state's key nothing is sealed, but people are still told
+                log.warning("the next key was not made ahead", certificate=spec.name, error=str(error))
+                return
 
 
 def once(wiring: Wiring) -> tuple[Tick, tuple[Outcome, ...]]:

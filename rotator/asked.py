@@ -36,7 +36,7 @@ from rotator.errors import RotatorError, TargetError
 from rotator.inventory import look_again, take_stock
 from rotator.log import logger
 from rotator.ports import Request, Store, StoredBundle, Target
-from rotator.revoke import Candidate, in_use, renew_first, revoke
+from rotator.revoke import Candidate, in_use, renew_first, revoke, used_elsewhere
 from rotator.rotate import rotate
 from rotator.steps.prove import await_condition
 from rotator.wiring import Wiring
@@ -311,23 +311,18 @@ def _revoke(request: Request, wiring: Wiring) -> str:
     reason = RevocationReason(arguments.get("reason", RevocationReason.UNSPECIFIED))
     name, force = arguments.get("certificate", ""), arguments.get("force") == "yes"
     spec = known_specs(world.store, world.specs).get(name)
+    inventory = take_stock(world, world.clock.now())
     with world.store.lock(spec.name) if spec else nullcontext():
-        everything = _facts_about(spec, world)
+        everything = (look_again(spec, world, world.clock.now()),) if spec else inventory.facts
         candidate = _to_revoke(request, everything, world)
         fingerprint = candidate.certificate.fingerprint
-        used = in_use(fingerprint, everything)
+        used = (*in_use(fingerprint, everything), *used_elsewhere(fingerprint, inventory, name))
         if used and not force:
             where = "; ".join(used[:_MOST_NAMED])
             first = f"renew it first, `{renew_first(name, reason)}`" if spec else "see that nobody uses it first"
             raise Declined(f"{fingerprint[:16]}… is still in use ({where}); {first}, or revoke it with --force")
         said = revoke(candidate, reason, world)
     return f"{said}; it is still in use, and is renewed now" if used and spec else said
-
-
-def _facts_about(spec: CertificateSpec | None, world: World) -> tuple[Facts, ...]:
-    """Where a certificate may be in use: the places of its spec; where that is not known, everywhere."""
-    now = world.clock.now()
-    return (look_again(spec, world, now),) if spec else take_stock(world, now).facts
 
 
 def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:

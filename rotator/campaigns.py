@@ -35,13 +35,15 @@ from rotator.errors import Busy, IssueError, RotatorError
 from rotator.inventory import look_again
 from rotator.log import logger
 from rotator.ports import Store
-from rotator.revoke import NEVER_REVOKED, Candidate, Kept, in_use, revoke
+from rotator.revoke import NEVER_REVOKED, Candidate, Kept, in_use, revoke, used_by_others
 from rotator.world import World
 
 log = logger(__name__)
 
 STILL_IN_USE = timedelta(minutes=10)
 """Until what turned out to be in use is looked at again."""
+
+_NOBODY: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 Submit = Callable[[str, Callable[[], Outcome | None]], bool]
 
@@ -91,7 +93,8 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
         for name in step.ask:
             known[name] = _ask(name, known[name], step.campaign, world)
         for name in step.revoke:
-            submit(name, partial(revoke_old, campaign.id, known[name].spec, world))
+            shared = used_by_others(_old_of(name, step.campaign), inventory, name)
+            submit(name, partial(revoke_old, campaign.id, known[name].spec, world, shared))
         if step.last is not None:
             done_at[campaign.id] = step.last
         wakes += [step.wake] if step.wake else []
@@ -195,8 +198,13 @@ def _forget_what_is_begun(name: str, store: Store, now: datetime) -> None:
 # ---------------------------------------------------------------- revoking
 
 
-def revoke_old(number: int, spec: CertificateSpec, world: World) -> None:
+def revoke_old(
+    number: int, spec: CertificateSpec, world: World, shared: Mapping[str, tuple[str, ...]] = _NOBODY
+) -> None:
     """Revoke what a member's renewal replaced, if one more look shows that nobody uses it any more.
+
+    Args:
+        shared: who else used each of the old ones in this look, by fingerprint.
 
     Raises:
         Busy: a rotation of this certificate is in flight.
@@ -215,16 +223,22 @@ def revoke_old(number: int, spec: CertificateSpec, world: World) -> None:
             log.info("not revoked: the new one is not proved any more", certificate=spec.name)
             return
         for old in to_revoke(member, campaign, store.revoked().keys(), now):
-            store.keep_replaced(number, spec.name, _revoked(old, facts, campaign, world))
+            others = shared.get(old.certificate.fingerprint, ())
+            store.keep_replaced(number, spec.name, _revoked(old, facts, others, campaign, world))
+
+
+def _old_of(name: str, campaign: Campaign) -> tuple[str, ...]:
+    member = _member(campaign, name)
+    return tuple(old.certificate.fingerprint for old in member.old) if member else ()
 
 
 def _member(campaign: Campaign | None, name: str) -> Member | None:
     return next((one for one in campaign.members if one.certificate == name), None) if campaign else None
 
 
-def _revoked(old: Old, facts: Facts, campaign: Campaign, world: World) -> Old:
+def _revoked(old: Old, facts: Facts, others: tuple[str, ...], campaign: Campaign, world: World) -> Old:
     """What has become of one old certificate."""
-    now, used = world.clock.now(), in_use(old.certificate.fingerprint, [facts])
+    now, used = world.clock.now(), (*in_use(old.certificate.fingerprint, [facts]), *others)
     if used:
         return replace(old, error=f"it is still in use: {used[0]}", retry_at=now + STILL_IN_USE)
     if not old.issuer:

@@ -121,12 +121,20 @@ class RevocationWatch:
     def _work(self) -> None:
         while True:
             chain, issuers = self._queue.get()
-            said = self._ask(chain, issuers)
+            said = self._answer(chain, issuers)
             with self._changed:
                 self._asked.discard(chain.fingerprint)
                 self._take(chain, said)
                 if not self._asked:
                     self._changed.notify_all()
+
+    def _answer(self, chain: Chain, issuers: Sequence[Certificate]) -> Revocation:
+        """What a CA sent is anything: whatever it does to its reader, looks go on and the others are asked."""
+        try:
+            return self._ask(chain, issuers)
+        except Exception:
+            log.exception("it could not be told whether a certificate is revoked", subject=chain.leaf.subject)
+            return Revocation(RevocationState.UNKNOWN, detail="its answer could not be read")
 
     def _take(self, chain: Chain, said: Revocation) -> None:
         """An answer that tells nothing does not take back one that told; that one holds as long as it was to hold."""

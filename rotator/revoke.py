@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from rotator.core.model import Certificate, Facts, ProblemKind, RevocationReason
+from rotator.core.drift import current_chain
+from rotator.core.model import Certificate, Facts, Inventory, ProblemKind, RevocationReason
 from rotator.core.noticetext import run
 from rotator.core.sightings import place
 from rotator.errors import IssueError, RotatorError
@@ -113,6 +114,34 @@ def _in_use(fingerprint: str, facts: Facts) -> Iterator[str]:
                 yield f"{place(sighting)} serves it"
         if not any(sighting.state.up for sighting in sightings):
             yield f"{endpoint} did not show what it serves"
+
+
+def used_elsewhere(fingerprint: str, inventory: Inventory, but: str = "") -> tuple[str, ...]:
+    """Where somebody else than one spec is seen to use a certificate: other specs that share it, and what is served
+    without being in our care. A clause each; a mere copy that nobody serves is no use."""
+    return used_by_others([fingerprint], inventory, but)[fingerprint]
+
+
+def used_by_others(fingerprints: Iterable[str], inventory: Inventory, but: str = "") -> Mapping[str, tuple[str, ...]]:
+    """The same for several certificates, in one pass."""
+    found: dict[str, dict[str, None]] = {fingerprint: {} for fingerprint in fingerprints}
+    for facts in inventory.facts:
+        if facts.spec.name == but:
+            continue
+        accepted = facts.history.accepted
+        if accepted is not None and accepted.fingerprint in found and current_chain(facts) == accepted:
+            found[accepted.fingerprint][f"it is the current one of {facts.spec.name}"] = None
+        for location, observation in facts.installed.items():
+            if observation.chain is not None and observation.chain.fingerprint in found:
+                found[observation.chain.fingerprint][f"{location} holds it for {facts.spec.name}"] = None
+        for sighting in (one for sightings in facts.served.values() for one in sightings):
+            if sighting.fingerprint in found:
+                found[sighting.fingerprint][f"{place(sighting)} serves it for {facts.spec.name}"] = None
+    for observation in inventory.unmanaged:
+        chain = observation.chain
+        if chain is not None and observation.handshake is not None and chain.fingerprint in found:
+            found[chain.fingerprint][f"{observation.location} serves it"] = None
+    return {fingerprint: tuple(clauses) for fingerprint, clauses in found.items()}
 
 
 def renew_first(name: str, reason: RevocationReason) -> str:

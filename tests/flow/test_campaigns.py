@@ -283,3 +283,27 @@ def test_progress_is_in_the_metrics(site: Site, issuers: Issuers) -> None:
     wiring.metrics.campaigns(site.store.campaigns(open_only=True))
     assert b'rotator_campaign_members{campaign="1",status="waiting"} 1.0' in wiring.metrics.render()
     assert json.dumps(statuses(site))
+
+
+def test_what_another_certificate_shares_is_not_revoked(site: Site, issuers: Issuers) -> None:
+    """Where two share one certificate, the first one's renewal does not have it revoked under the second."""
+    old, _ = issuers
+    names = ("a.example.com", "b.example.com")
+    both = site.bundle(*names, left=60 * DAY)
+    a, b = (site.service(name, bundle=both) for name in "ab")
+    for name, service in (("a", a), ("b", b)):
+        site.declare(name, service, issuers=(OLD, NEW))
+    site.look()
+    site.store.pause("b", Pause("freeze", site.time.now))
+    begin(site)
+    looks(site, 4)
+    shared = both.chain.fingerprint
+    assert (a.serves != shared, b.serves) == (True, shared)
+    assert shared not in old.revoked
+    assert "still in use" in member(site, "a").why
+    assert "for b" in member(site, "a").why
+    site.store.resume("b", site.time.now)
+    looks(site, 4)
+    looks(site, 3, every=5 * MINUTE)
+    assert shared in old.revoked
+    assert statuses(site) == {"a": "revoked", "b": "revoked"}

@@ -15,7 +15,7 @@ from rotator.core.reasons import Reason
 from rotator.ports import PendingIssue, Request
 from tests.flow.issuers import Lie
 from tests.flow.services import Manner, Service
-from tests.flow.site import DAY, HOUR, Site
+from tests.flow.site import CA, DAY, HOUR, Site
 
 AGAIN = KeySpec("ecdsa", 256, reuse=True)
 NAME = "portal.example.com"
@@ -293,3 +293,18 @@ def test_what_is_published_is_waited_for(site: Site) -> None:
     outcome = site.outcome()
     assert outcome.result is Result.DONE, outcome.error
     assert spki(shop) == following
+
+
+def test_without_the_states_key_people_are_still_told(site: Site) -> None:
+    """Shows that a key that cannot be made ahead, because the state's own key is gone, keeps no look from its end."""
+    for name in ("shop", "till"):
+        site.declare(name, site.service(name, left=60 * DAY), key=KeySpec("ecdsa", 256, ahead=name == "shop"))
+    site.look()
+    site.store.close()
+    key = next(path for path in site.place.state.parent.iterdir() if path.name.endswith(".key"))
+    key.rename(key.with_suffix(".away"))
+    with site.place.open(site.clock) as site.store:
+        site.issuers[CA] = site.place.local_ca(site.clock, site.store)
+        site.declare("till", site.services["till"], key=KeySpec("ecdsa", 256, ahead=True))
+        ticked, _ = site.look()
+        assert {decision.action for decision in ticked.plan.decisions} == {Action.KEEP}

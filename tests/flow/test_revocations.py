@@ -124,6 +124,26 @@ def test_a_dead_ca_does_not_hold_a_look_up(site: Site) -> None:
     assert after.evidence.revoked is True
 
 
+def test_an_answer_that_breaks_its_reader(site: Site) -> None:
+    """A CA whose answer breaks what reads it says nothing; the look after it asks again and does not wait in vain."""
+    site.service("shop", left=60 * DAY)
+    site.declare("shop", site.services["shop"])
+    broken = [RecursionError("too deep")]
+
+    def ask(_chain: Chain, _issuers: Sequence[Certificate]) -> Revocation:
+        if broken:
+            raise broken.pop()
+        return GONE
+
+    watch = watch_of(site, ask, patience=30)
+    site.change = lambda world: replace(world, revocations=watch)
+    (before,) = site.look()[0].inventory.facts
+    assert before.evidence.revoked is None
+    site.time.goes_by(HOUR)
+    (after,) = site.look()[0].inventory.facts
+    assert after.evidence.revoked is True
+
+
 # ---------------------------------------------------------------- answers
 
 

@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from rotator.asked import carry_out
-from rotator.core.model import Certificate, Result, RevocationReason
+from rotator.core.model import Certificate, Mode, Result, RevocationReason
 from rotator.core.reasons import Reason
 from rotator.ports import Request
 from tests.flow.issuers import Lie, LyingIssuer
@@ -124,3 +124,18 @@ def test_harm_does_not_bring_a_revoked_one_back(site: Site, renewed: Renewed) ->
     outcome = site.outcome()
     assert outcome.result is Result.STRANDED
     assert "was revoked" in outcome.error
+
+
+def test_what_another_certificate_shares_is_spared(site: Site) -> None:
+    """The one before the current one is not revoked while the service of another certificate still has it."""
+    issuer = site.lying()
+    both = site.bundle("shop.example.com", "till.example.com", left=29 * DAY)
+    shop, till = (site.service(name, bundle=both) for name in ("shop", "till"))
+    site.declare("shop", shop, issuers=("double",))
+    site.declare("till", till, issuers=("double",), mode=Mode.OBSERVE)
+    site.look()
+    assert shop.serves != till.serves == both.chain.fingerprint
+    said = revoke(site, "shop", both.chain.leaf)
+    assert said.startswith("not done: ")
+    assert "for till" in said
+    assert issuer.revoked == {}
