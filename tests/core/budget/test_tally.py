@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from time import perf_counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,3 +86,34 @@ def test_a_token_comes_back_by_and_by() -> None:
     assert tally.opens(now, emergency=True) == now + int(33.6 * HOUR)
     assert tally.opens(now, emergency=False) == now + int(67.2 * HOUR)
     assert tally.left(now + 34 * HOUR) == 1
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 300), st.sampled_from(["draw", "ahead", "give back", "look"])), max_size=80))
+def test_a_long_row_is_counted_as_one_by_one(steps: list[tuple[int, str]]) -> None:
+    """What is kept of stretches of draws gives what all draws give one after the other, whatever comes between."""
+    bucket = Bucket(5, timedelta(microseconds=500))
+    tally, drawn, now = Tally(bucket), list[int](), 0
+    for wait, step in steps:
+        now += wait
+        if step in {"draw", "ahead"}:
+            drawn.append(max([now + (step == "ahead") * 50, *drawn[-1:]]))
+            tally.draw(drawn[-1])
+        elif step == "give back" and drawn and drawn[-1] > now - 1000:
+            drawn.pop()
+            tally.give_back()
+        drawn = [at for at in drawn if at > now - 1000]
+        full = now - 500
+        for at in drawn:
+            full = max(full, min(at, now)) + 100
+        assert tally.left(now) == min(5, max(0, (now + 500 - full) // 100))
+
+
+def test_a_crowd_is_counted_quickly() -> None:
+    """Twenty thousand orders that stand in line at one bucket are looked through in a moment, not each by each."""
+    tally, now, began = Tally(Bucket(50, timedelta(days=7))), 10**15, perf_counter()
+    for _ in range(20_000):
+        now += 180 * 10**6
+        tally.opens(now, emergency=False)
+        tally.draw(now)
+    assert perf_counter() - began < 5
