@@ -37,7 +37,7 @@ from rotator.issuers.acme.resources import (
     csr_digest,
 )
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
-from rotator.issuers.acme.tasks import Task, task_of
+from rotator.issuers.acme.tasks import Task, not_ordered, task_of
 from rotator.lib.trust import system_roots
 from rotator.ports import Clock
 
@@ -253,7 +253,10 @@ class Ordering:
         Raises:
             IssueError: the CA takes nothing for some names that is configured for them; all of them are named.
         """
-        found = [task_of(each, self._solvers, self._server.issuer) for each in unproved]
+        asked = list(unproved)
+        if (strange := not_ordered(asked, self._request.names)) is not None:
+            raise IssueError(f"{self._server.issuer}: the CA wants {strange!r} to be proved, which was not ordered")
+        found = [task_of(each, self._solvers, self._server.issuer) for each in asked]
         if problems := [each for each in found if isinstance(each, str)]:
             raise IssueError(f"{self._server.issuer}: {'; '.join(problems)}", permanent=True)
         return [each for each in found if isinstance(each, Task)]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from acme import challenges
 from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwk import JWK
 
+from rotator.core.csr import is_address
 from rotator.errors import IssueError
 from rotator.issuers.acme.choosing import Solvers
 from rotator.issuers.acme.resources import PENDING, Authorization
@@ -59,3 +62,22 @@ def task_of(authorization: Authorization, solvers: Solvers, issuer: str) -> Task
     except DeserializationError as error:
         raise IssueError(f"{issuer}: the CA sent a challenge whose token is no token") from error
     return Task(name, solver, challenge, str(found.get("url", "")), found.get("status", PENDING) == PENDING)
+
+
+def not_ordered(authorizations: Iterable[Authorization], names: Iterable[str]) -> str | None:
+    """A name that the CA wants proved and nobody ordered; None where there is none.
+
+    Nothing is ever shown for one: what is not configured is not touched. A parent of an ordered name is none: a CA may
+    take it for all below (RFC 9444).
+    """
+    ordered = {_host(name) for name in names}
+    hosts = {each.name: _host(each.name) for each in authorizations}
+    return next((name for name, host in hosts.items() if not _is_within(host, ordered)), None)
+
+
+def _host(name: str) -> str:
+    return str(ip_address(name)) if is_address(name) else name.removeprefix("*.").lower()
+
+
+def _is_within(host: str, ordered: Iterable[str]) -> bool:
+    return any(name == host or (host and name.endswith(f".{host}")) for name in ordered)

@@ -20,6 +20,7 @@ from tests.issuers.acme.conftest import MakeIssuer
 from tests.issuers.acme.proxied import (
     AUTHORIZATION,
     CERTIFICATE,
+    CHALLENGE,
     FINALIZE,
     NEW_ORDER,
     ORDER,
@@ -313,6 +314,21 @@ class TestLies:
 
         with pytest.raises(IssueError, match="challenge"):
             issue(make(front), ask(fresh()))
+
+    @pytest.mark.parametrize("name", ["payments.example.com", "192.0.2.7", ""])
+    def test_a_name_that_was_not_ordered_is_not_proved(self, front: Front, make: MakeIssuer, name: str) -> None:
+        """Whatever the CA asks for: nothing is shown for names that nobody configured."""
+
+        def another(request: Request, response: Response) -> Response:
+            if AUTHORIZATION not in request.path or response.status >= 400:
+                return response
+            return changed(response, identifier={"type": "dns", "value": name})
+
+        front.change = another
+
+        with pytest.raises(IssueError, match="which was not ordered"):
+            issue(make(front), ask(fresh()))
+        assert not front.done(CHALLENGE)
 
 
 def _answer(body: object, status: int = 400, **headers: str) -> requests.Response:
