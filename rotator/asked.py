@@ -322,7 +322,23 @@ def _revoke(request: Request, wiring: Wiring) -> str:
             first = f"renew it first, `{renew_first(name, reason)}`" if spec else "see that nobody uses it first"
             raise Declined(f"{fingerprint[:16]}… is still in use ({where}); {first}, or revoke it with --force")
         said = revoke(candidate, reason, world)
+        if reason is RevocationReason.KEY_COMPROMISE and spec:
+            said += _away_from_its_key(candidate, everything[0], world)
     return f"{said}; it is still in use, and is renewed now" if used and spec else said
+
+
+def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
+    """A later certificate with the key that others know is no better: it gets a new one. What is said of it."""
+    spec, chain = facts.spec, facts.newest
+    if chain is None or chain.fingerprint == candidate.certificate.fingerprint:
+        return ""
+    if chain.spki != candidate.certificate.spki:
+        return ""
+    if spec.csr:
+        return f"; the current one has the same key, so make a new request with a new key at once ({spec.csr})"
+    reason = RevocationReason.KEY_COMPROMISE
+    world.store.ask(spec.name, force=True, reason=str(reason), at=world.clock.now(), new_key=True)
+    return "; the current one has the same key, and is renewed with a new one now"
 
 
 def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:

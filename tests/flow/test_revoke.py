@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from rotator.asked import carry_out
-from rotator.core.model import Certificate, Mode, Result, RevocationReason
+from rotator.core.model import Certificate, KeySpec, Mode, Result, RevocationReason
 from rotator.core.reasons import Reason
 from rotator.ports import Request
 from tests.flow.issuers import Lie, LyingIssuer
@@ -139,3 +139,21 @@ def test_what_another_certificate_shares_is_spared(site: Site) -> None:
     assert said.startswith("not done: ")
     assert "for till" in said
     assert issuer.revoked == {}
+
+
+def test_a_compromised_key_is_not_kept_in_use(site: Site) -> None:
+    """Where the current certificate has the key of one that is revoked for its key, it gets a new key at once."""
+    site.lying()
+    site.declare("shop", site.service("shop", left=29 * DAY), issuers=("double",), key=KeySpec(reuse=True))
+    site.look()
+    site.time.goes_by(61 * DAY)
+    first, second = site.history("shop").accepted, site.outcome().after
+    assert first is not None
+    assert second is not None
+    assert first.spki == second.spki
+    site.time.goes_by(DAY)
+    said = revoke(site, "shop", first.leaf)
+    assert "renewed with a new one now" in said
+    third = site.outcome().after
+    assert third is not None
+    assert third.spki != first.spki
