@@ -18,6 +18,7 @@ from tests.e2e.cas import CAS, Ca
 from tests.e2e.leaks import leaks
 from tests.e2e.path import DAY, config, decisions, look, ordered, wired
 from tests.e2e.places import PLACES, Fleet
+from tests.servers.service import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -63,6 +64,11 @@ def test_29_days_left_is_renewed_and_served_31_days_left_is_left_alone(
 
     with wired(config(tmp_path, issuers={"ca": ca.entry}, **fleet.config)) as wiring:
         ticked, outcomes = look(wiring)
+        fingerprint = read_chain(due.held()[0]).fingerprint
+        # For a moment after a reload nginx's old worker may still take a connection.
+        wait_until(
+            lambda: all(due.shows(fingerprint, names["due"], ca.roots) for _ in range(10)), "only the new one is served"
+        )
         again, nothing = look(wiring)
         orders = ordered(wiring)
 
@@ -87,7 +93,7 @@ def test_29_days_left_is_renewed_and_served_31_days_left_is_left_alone(
     assert fine.shows(old["fine"].chain.fingerprint, names["fine"], ca.roots)
 
     assert nothing == {}
-    assert {decision.action for decision in decisions(again).values()} == {Action.KEEP}
+    assert [one.message for one in decisions(again).values() if one.action is not Action.KEEP] == []
     assert orders == [due.certificate]
     assert ca.asked is None or ca.asked() == [(names["due"],)]
     assert fleet.writes is None or len(fleet.writes("due")) == 1
