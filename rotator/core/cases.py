@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -149,13 +149,20 @@ def _held(standing: Standing) -> Case | None:
         "Look at it and approve it, or change what it says." if held else "Change what it says; it is not done as is."
     )
     many = decision.reason in _FOR_MANY
-    return _case(
+    case = _case(
         standing, NoticeKind.HELD, standing.facts.history.seen_since.get(decision.reason, standing.now),
         f"is {'held' if held else 'refused'} ({decision.reason}): {clause(decision.message)}", todo,
         decision.command or command,
         cause=f"{decision.reason} {_issuer(decision)}" if many else "",
         shared=f"are held ({decision.reason})" if many else "",
     )  # fmt: skip
+    # A CA that wants many replaced at once is about to revoke them, within a day or five: no time for a warning.
+    return replace(case, severity=_C) if case and decision.reason is Reason.SURGE and _asked_by_ca(decision) else case
+
+
+def _asked_by_ca(decision: Decision) -> bool:
+    """Whether what calls for a renewal is its issuer's word."""
+    return decision.because in {Reason.SUGGESTED, Reason.REVOKED}
 
 
 def _failing(standing: Standing) -> Case | None:

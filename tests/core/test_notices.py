@@ -343,6 +343,15 @@ def test_a_surge_is_one_notice_with_one_command() -> None:
     cases = [certificate(name=f"s{n}", action=Action.HOLD, reason=Reason.SURGE) for n in range(30)]
     notice = only(told(*cases))
     assert (len(notice.subjects), notice.command) == (30, "rotator approve --surge")
+    assert notice.severity is W
+
+
+def test_a_surge_that_the_ca_wants_pages_at_once() -> None:
+    """Where a CA suggests renewals that nobody foresaw it is about to revoke many: a person is woken to approve."""
+    cases = [certificate(name=f"s{n}", action=Action.HOLD, reason=Reason.SURGE) for n in range(30)]
+    suggested = [(replace(decision, because=Reason.SUGGESTED), facts) for decision, facts in cases]
+    notice = only(told(*suggested))
+    assert (len(notice.subjects), notice.severity) == (30, C)
 
 
 @pytest.mark.parametrize(
