@@ -195,6 +195,14 @@ class TestUpdates:
         """Its secret is in no repr."""
         assert SECRET not in repr(SharedKey("rotator", SECRET))
 
+    @pytest.mark.parametrize("name", ["a..b", "k" * 64])
+    def test_a_key_whose_name_is_none(self, name: str) -> None:
+        """It is a mistake in the config, told as one before anything is sent."""
+        with pytest.raises(DnsError, match="no name that a TSIG key can have") as refused:
+            add(TextRecord("a.b.test", "b.test", "value"), 60, Nameserver("", "127.0.0.1", 1), SharedKey(name, SECRET))
+
+        assert refused.value.permanent
+
 
 class TestAddresses:
     """What operators write, and the ways that there are."""

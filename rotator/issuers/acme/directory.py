@@ -64,10 +64,17 @@ def fetch_directory(http: requests.Session, url: str, issuer: str) -> Directory:
     if not answer.ok:
         gone = answer.status_code == requests.codes.not_found
         raise IssueError(f"{issuer}: {url} answers with status {answer.status_code}", permanent=gone)
+    if left_tls(answer):
+        raise IssueError(f"{issuer}: {url} redirects to an address that is not https; what is there is not used")
     try:
         return read_directory(answer.content, url)
     except ValueError as error:
         raise IssueError(f"{issuer}: what {url} answers is no ACME directory: {error}") from error
+
+
+def left_tls(answer: requests.Response) -> bool:
+    """Whether redirects led to it over an address where anybody on the way could have answered (RFC 8555, 6.1)."""
+    return any(not each.url.startswith("https://") for each in (*answer.history, answer))
 
 
 def read_directory(text: bytes, url: str) -> Directory:

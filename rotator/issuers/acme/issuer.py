@@ -24,7 +24,7 @@ from rotator.core.model import (
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
 from rotator.issuers.acme.choosing import Solvers
-from rotator.issuers.acme.directory import Directory, fetch_directory, place_of
+from rotator.issuers.acme.directory import Directory, fetch_directory, left_tls, place_of
 from rotator.issuers.acme.errors import Refused
 from rotator.issuers.acme.presets import PRESETS
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
@@ -131,7 +131,7 @@ class AcmeIssuer:
         if busy or answer.status_code >= requests.codes.internal_server_error:
             self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
             raise IssueError(f"{self.name}: asked for renewal information, the CA says status {answer.status_code}")
-        if not answer.ok:
+        if not answer.ok or left_tls(answer):
             # Another CA's certificate, as an adopted one may be; or we name certificates wrongly, which nobody would
             # ever notice otherwise.
             log.warning(

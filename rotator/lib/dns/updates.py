@@ -66,6 +66,7 @@ def _update(record: TextRecord, key: SharedKey | None) -> UpdateMessage:
 
     from dns import name as names
     from dns import tsigkeyring
+    from dns.exception import DNSException
     from dns.update import UpdateMessage
 
     if key is None:
@@ -77,6 +78,8 @@ def _update(record: TextRecord, key: SharedKey | None) -> UpdateMessage:
     except (binascii.Error, ValueError, TypeError):
         # Without the cause: its text may hold the secret.
         raise DnsError(f"the secret of the TSIG key {key.name} is not base64", permanent=True) from None
+    except DNSException as error:
+        raise DnsError(f"{key.name!r} is no name that a TSIG key can have", permanent=True) from error
     return UpdateMessage(_absolute(record.zone), keyring=ring, keyname=name)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -256,6 +258,34 @@ class TestLies:
             issue(make(front, directory=f"{front.proxy.url}/no-such-dir"), ask(fresh()))
 
         assert failed.value.permanent
+
+    def test_a_directory_outside_tls_is_not_used(self, front: Front, make: MakeIssuer) -> None:
+        """Whoever answers there could lead every request, and our account's registration, to a CA of its own."""
+        directory = requests.get(front.directory_url, verify=str(front.ca_file), timeout=10).content
+
+        class Plain(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(directory)))
+                self.end_headers()
+                self.wfile.write(directory)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing on stderr."""
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Plain) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            away = Response(302, {"Location": f"http://127.0.0.1:{server.server_port}/dir"})
+            front.instead = lambda request: away if request.path == "/dir" else None
+            try:
+                with pytest.raises(IssueError, match="redirects to an address that is not https"):
+                    issue(make(front), ask(fresh()))
+            finally:
+                server.shutdown()
+                thread.join()
+
+        assert front.orders == 0
 
     def test_a_half_chain_is_refused_and_downloaded_again_later(self, front: Front, make: MakeIssuer) -> None:
         """A truncated download costs an attempt; the certificate exists, so the next one only downloads."""
