@@ -28,6 +28,7 @@ from rotator.core.model import (
     Pause,
     Quarantine,
     RevocationReason,
+    RevocationState,
 )
 from rotator.core.pem import moment, parse_certificate
 from rotator.core.policy import decide
@@ -269,7 +270,9 @@ def _two_newest(name: str, world: World, now: datetime) -> tuple[StoredBundle, S
     revoked = world.store.revoked()
     for one in bundles:
         if one.status == "superseded" and one.keys_kept and one.bundle.chain.not_after > now:
-            if one.bundle.chain.fingerprint not in revoked:
+            said = world.revocations.said(one.bundle.chain) if world.revocations is not None else None
+            by_its_ca = said is not None and said.state is RevocationState.REVOKED
+            if one.bundle.chain.fingerprint not in revoked and not by_its_ca:
                 return newer, one
             raise Declined(f"the earlier certificate of {name} was revoked, so it is not put back")
     raise Declined(f"no earlier certificate of {name} is kept that is still valid (they are deleted after 72 h)")

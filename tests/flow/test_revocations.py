@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from rotator.asked import carry_out
 from rotator.core.model import (
     Bundle,
     Certificate,
@@ -23,6 +24,7 @@ from rotator.core.model import (
 )
 from rotator.core.pem import key_pem
 from rotator.core.reasons import Reason
+from rotator.ports import Request
 from rotator.revocations import DRAWER, Ask, RevocationWatch, asking, with_revocation
 from tests.builders import HOUR, MINUTE, NOW, chain, facts, spec
 from tests.flow.services import Service
@@ -122,6 +124,23 @@ def test_a_dead_ca_does_not_hold_a_look_up(site: Site) -> None:
     answers.set()
     (after,) = site.look()[0].inventory.facts
     assert after.evidence.revoked is True
+
+
+def test_nobody_goes_back_to_what_its_ca_has_revoked(site: Site) -> None:
+    """After a CA has revoked a certificate and it was renewed, `rollback` does not put the revoked one back."""
+    shop = site.cared_for("shop", left=29 * DAY)
+    site.look()
+    before = shop.serves
+    watch = watch_of(site, lambda chain, _: GONE if chain.fingerprint == before else GOOD)
+    site.change = lambda world: replace(world, revocations=watch)
+    for _ in range(3):
+        site.time.goes_by(HOUR)
+        site.look()
+    assert shop.serves != before
+    said = carry_out(Request(0, "rollback", {"certificate": "shop"}, site.time.now, "ada@host"), site.wiring)
+    assert said.startswith("not done: ")
+    assert "was revoked" in said
+    assert shop.serves != before
 
 
 def test_an_answer_that_breaks_its_reader(site: Site) -> None:
