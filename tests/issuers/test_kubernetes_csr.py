@@ -316,10 +316,23 @@ class TestCleaning:
         _pending(make(), ask("soon.example.com"))
         assert kube_server.request("GET", f"{CSR}/{_name(old)}").ok, "too early: somebody may come back to it"
 
-        _pending(make(clock=clock_at(datetime.now(UTC) + timedelta(minutes=20))), ask("later.example.com"))
+        _pending(make(clock=clock_at(datetime.now(UTC) + timedelta(hours=2))), ask("later.example.com"))
 
         assert kube_server.request("GET", f"{CSR}/{_name(old)}").status_code == 404
         assert kube_server.request("GET", f"{CSR}/{_name(open_one)}").ok
+
+    def test_one_that_was_decided_late_is_not_deleted_at_once(self, make: MakeIssuer, kube_server: KubeServer) -> None:
+        """Its time counts from its end: the one who waited hours for a person still finds the answer."""
+        token, _ = _pending(make(), ask("patient.example.com"))
+        decided = datetime.now(UTC) + timedelta(hours=5)
+        found = kube_server.expect("GET", f"{CSR}/{_name(token)}")
+        condition = {"type": "Denied", "status": "True", "reason": "ByHand"}
+        found["status"] = {"conditions": [{**condition, "lastTransitionTime": decided.strftime("%Y-%m-%dT%H:%M:%SZ")}]}
+        kube_server.expect("PUT", f"{CSR}/{_name(token)}/approval", found)
+
+        _pending(make(clock=clock_at(decided + timedelta(minutes=1))), ask("next.example.com"))
+
+        assert kube_server.request("GET", f"{CSR}/{_name(token)}").ok
 
 
 class TestSettings:

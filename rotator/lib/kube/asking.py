@@ -21,8 +21,9 @@ from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.issuing import ISSUER, OURS, Token, read_token, slug
 from rotator.lib.kube.resources import Resource
 
-_KEPT = timedelta(minutes=10)
-"""How long a finished object stays: whoever was cut off between its end and our own store reads it again."""
+_KEPT = timedelta(hours=1)
+"""How long an object stays after its end, as Kubernetes keeps its own kind: whoever waited for it, maybe for days until
+a person approved it, comes back to read the answer."""
 
 _FORGOTTEN = timedelta(days=7)
 """How long one that nobody has answered stays; Kubernetes itself keeps its own kind for a day."""
@@ -56,6 +57,11 @@ class AskingObject(Protocol):
     @property
     def is_finished(self) -> bool:
         """Whether nothing will happen to it any more."""
+        ...
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When its last condition changed; None where that is not said."""
         ...
 
     def asks_for(self, csr: bytes) -> bool:
@@ -160,7 +166,8 @@ class Asking(Generic[T]):
             for page in self.cluster.pages(self.call("list"), self.kind, params=selector):
                 for each in page:
                     made = each.metadata.creation_timestamp or now
-                    if now - made > (_KEPT if each.is_finished else _FORGOTTEN):
+                    since = max(made, each.changed_at or made)
+                    if now - since > (_KEPT if each.is_finished else _FORGOTTEN):
                         self._delete(each)
         except KubeError as error:
             self.cluster.transport.say_once(f"finished objects of kind {self.word} are left where they are", str(error))

@@ -111,6 +111,12 @@ class CmRequest(Struct):
         return held(self.status.conditions, APPROVED)
 
     @property
+    def changed_at(self) -> datetime | None:
+        """When its last condition changed; None where that is not said."""
+        times = (one.last_transition_time for one in self.status.conditions or ())
+        return max((at for at in times if at is not None), default=None)
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing will happen to it any more."""
         return bool(self.certificate or self.refusal or self.failure)
