@@ -19,6 +19,7 @@ from rotator.issuers.acme.proving import Dns01
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.dns.updates import TextRecord
 from rotator.lib.http import explain
+from rotator.log import redact_text
 
 CALL_SECONDS = 90.0
 """For one change at a provider, log-in and all: the library's own requests know no limit."""
@@ -170,4 +171,4 @@ def _without(text: str, secrets: Any) -> str:
     for secret in secrets:
         for form in (secret, quote(secret, safe="")):
             text = text.replace(form, "[removed]") if form else text
-    return " ".join(text.split())[:_MOST_SHOWN]
+    return " ".join(redact_text(text).split())[:_MOST_SHOWN]  # an Authorization header has them in base64
