@@ -37,6 +37,7 @@ APPROVABLE = frozenset(
         Reason.CLIENT_AUTH_LOST,
         Reason.ISSUER_CHANGED,
         Reason.KEY_TYPE_CHANGED,
+        Reason.NAMES_ADDED,
         Reason.TOO_FEW_SCTS,
     }
 )

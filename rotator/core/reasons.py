@@ -63,6 +63,7 @@ class Reason(StrEnum):
     # Validation of a new chain: hold
     CLIENT_AUTH_LOST = "client-auth-lost"
     KEY_TYPE_CHANGED = "key-type-changed"
+    NAMES_ADDED = "names-added"  # it also covers what nobody asked for
     TOO_FEW_SCTS = "too-few-scts"
     # How a rotation went wrong
     ISSUE_FAILED = "issue-failed"

@@ -31,6 +31,7 @@ SECOND = timedelta(seconds=1)
 CT_SHORT = timedelta(days=180)
 """Up to here two SCTs are enough for browsers, three beyond (Chrome's, Apple's and Mozilla's CT policies)."""
 
+_MOST_NAMED = 5
 _PASSING = frozenset({Reason.NOT_YET_VALID, Reason.QUARANTINED})
 
 
@@ -266,6 +267,15 @@ def _key_kind(certificate: Certificate) -> tuple[str, int]:
     return certificate.key_algorithm, certificate.key_size
 
 
+def _names_added(facts: ValidationFacts) -> Iterator[str]:
+    """A name that nobody asked for is the CA's mistake, or somebody else's; one that the old one has is known."""
+    old = facts.current.names if facts.current else ()
+    known = {plain_name(name) for name in (*facts.names, *old)}
+    added = [name for name in facts.leaf.names if plain_name(name) not in known]
+    if added:
+        yield f"it also names {', '.join(added[:_MOST_NAMED])}, which nobody asked for"
+
+
 def _too_few_scts(facts: ValidationFacts) -> Iterator[str]:
     wanted = 2 if facts.new.lifetime <= CT_SHORT else 3
     if facts.public and facts.leaf.embedded_scts < wanted and not _never_had_scts(facts):
@@ -303,5 +313,6 @@ HOLDS: tuple[tuple[Reason, Check], ...] = (
     (Reason.ROOT_CHANGED, _root_changed),
     (Reason.ISSUER_CHANGED, _issuer_changed),
     (Reason.KEY_TYPE_CHANGED, _key_type_changed),
+    (Reason.NAMES_ADDED, _names_added),
     (Reason.TOO_FEW_SCTS, _too_few_scts),
 )

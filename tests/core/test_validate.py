@@ -124,7 +124,7 @@ def test_all_findings_come_at_once() -> None:
 
 def test_a_wildcard_is_not_the_name_that_was_asked_for() -> None:
     """Shows that a chain which merely covers a name is refused: the next look would find the names changed."""
-    assert reasons(validate(facts(issued(["*.example.com"])))) == [Reason.NAMES_MISSING]
+    assert reasons(validate(facts(issued(["*.example.com"])))) == [Reason.NAMES_MISSING, Reason.NAMES_ADDED]
     wildcard = ("*.example.com", "10.0.0.1")
     assert validate(facts(issued(wildcard), names=wildcard)).accepted
 
@@ -230,6 +230,7 @@ HELD: dict[Reason, ValidationFacts] = {
     Reason.ROOT_CHANGED: facts(OTHER_ISSUED),
     Reason.ISSUER_CHANGED: facts(issuer="elsewhere"),
     Reason.KEY_TYPE_CHANGED: facts(issued(key="rsa-2048")),
+    Reason.NAMES_ADDED: facts(issued((*NAMES, "stranger.example.com"))),
     Reason.TOO_FEW_SCTS: facts(issued(scts=1), current=issued(start=NOW - 61 * DAY, scts=2), public=True),
 }
 

@@ -11,7 +11,7 @@ the notice name the reason. `REFUSED` has the certificates that are no good, `FA
 | F63 | a shorter life than the old one's rest | refused: `no-progress` |
 | F64 | no intermediate | refused: `untrusted` |
 | F65 | another CA's intermediate | refused: `untrusted`; reversed, doubled or with a stranger: mended and used |
-| F66 | other names; one name missing | refused: `names-missing`; a name too many is used |
+| F66 | other names; one name missing | refused: `names-missing`; a name too many: `names-added` |
 | F67 | self-signed; another root; an intermediate that has ended | refused: `untrusted` |
 | F68 | CA:TRUE; code signing; SHA-1; RSA-1024 | refused: `is-ca`, `server-auth-missing`, `weak`, `key-mismatch` |
 | F69 | a page, nothing, half, 50 MB, DER, PKCS#7 | failed: `no certificate chain`; with CRLF and words around: used |
@@ -224,6 +224,10 @@ def _under_another_ca(scene: Scene, sent: bytes) -> bytes:
     return _leaf(sent) + certificate_pem(_stranger(parent=False).certificate)
 
 
+def _added(scene: Scene, _: bytes) -> bytes:
+    return scene.mint.leaf(Wrong(names=(scene.name, "too-many.example.com"))) + scene.mint.intermediate
+
+
 REFUSED: Mapping[str, tuple[Body, Reason]] = {
     "F60 another key": (_wrong(key="ecdsa-256"), Reason.KEY_MISMATCH),
     "F61 ended": (_wrong(begins=-90 * DAY, ends=-DAY), Reason.EXPIRED),
@@ -232,6 +236,7 @@ REFUSED: Mapping[str, tuple[Body, Reason]] = {
     "F65 another CA's intermediate": (_under_another_ca, Reason.UNTRUSTED),
     "F66 another name": (_wrong(names=("other.example.com",)), Reason.NAMES_MISSING),
     "F66 a wildcard instead": (_wrong(names=("*.example.com",)), Reason.NAMES_MISSING),
+    "F66 a name too many": (_added, Reason.NAMES_ADDED),
     "F67 self-signed": (_self_signed, Reason.UNTRUSTED),
     "F67 another root": (_by_a_stranger, Reason.UNTRUSTED),
     "F67 an intermediate that has ended": (
@@ -293,9 +298,6 @@ MENDED: Mapping[str, Body] = {
     "F65 reversed": lambda _, sent: b"".join(certificate_pem(one) for one in reversed(read_chain(sent).certificates)),
     "F65 doubled": lambda _, sent: sent + sent,
     "F65 with a stranger": lambda _, sent: sent + certificate_pem(_stranger(parent=False).certificate),
-    "F66 a name too many": lambda scene, _: (
-        scene.mint.leaf(Wrong(names=(scene.name, "too-many.example.com"))) + scene.mint.intermediate
-    ),
     "F69 CRLF and words around": lambda _, sent: b"Your certificate:\r\n" + sent.replace(b"\n", b"\r\n") + b"\r\nBye",
 }
 
