@@ -10,7 +10,7 @@ import typer
 
 from rotator.cli.ending import Ending, Mistake
 from rotator.cli.options import DEFAULT_CONFIG, ConfigOption, Output, OutputOption, agreed
-from rotator.core.model import RevocationReason
+from rotator.core.crlreason import RevocationReason
 
 if TYPE_CHECKING:
     from rotator.config.build import Config

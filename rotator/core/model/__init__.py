@@ -3,13 +3,14 @@
 Everything is frozen, every moment an aware UTC datetime, and private keys never show in a `repr`.
 """
 
+from rotator.core.crlreason import RevocationReason
 from rotator.core.model.accounts import IssuerAccount
 from rotator.core.model.campaigns import Campaign, CampaignStatus, Member, MemberStatus, Old
 from rotator.core.model.certificates import Bundle, Certificate, Chain
 from rotator.core.model.clocks import PeerClock
 from rotator.core.model.decisions import AdoptionProblem, Decision, Facts, Inventory, Plan, SourceProblem
 from rotator.core.model.history import Ask, Attempt, History, Order, Pause, Quarantine
-from rotator.core.model.lookups import Caa, Revocation, RevocationReason, RevocationState
+from rotator.core.model.lookups import Caa, Revocation, RevocationState
 from rotator.core.model.notices import Finding, Notice, NoticeKind, Severity
 from rotator.core.model.observations import (
     Consumer,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rotator.core.crlreason import RevocationReason
 from rotator.core.model.certificates import Certificate
-from rotator.core.model.lookups import RevocationReason
 
 
 class CampaignStatus(StrEnum):

@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class RevocationState(StrEnum):
     GOOD = "good"
     REVOKED = "revoked"
     UNKNOWN = "unknown"  # it could not be told; says nothing about the certificate
-
-
-class RevocationReason(StrEnum):
-    """Why a certificate is revoked (RFC 5280, 5.3.1), as people write it."""
-
-    UNSPECIFIED = "unspecified"
-    KEY_COMPROMISE = "key-compromise"
-    CA_COMPROMISE = "ca-compromise"
-    AFFILIATION_CHANGED = "affiliation-changed"
-    SUPERSEDED = "superseded"
-    CESSATION_OF_OPERATION = "cessation-of-operation"
-    PRIVILEGE_WITHDRAWN = "privilege-withdrawn"
-
-    @property
-    def code(self) -> int:
-        """CRLReason; 8 (removeFromCRL), 6 (hold) and 10 are not for whoever revokes for good."""
-        return _CODES[self]
-
-
-_CODES: Mapping[RevocationReason, int] = MappingProxyType(
-    {
-        RevocationReason.UNSPECIFIED: 0,
-        RevocationReason.KEY_COMPROMISE: 1,
-        RevocationReason.CA_COMPROMISE: 2,
-        RevocationReason.AFFILIATION_CHANGED: 3,
-        RevocationReason.SUPERSEDED: 4,
-        RevocationReason.CESSATION_OF_OPERATION: 5,
-        RevocationReason.PRIVILEGE_WITHDRAWN: 9,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
