@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from rotator.core.caa_domains import allowed
+from rotator.core.caa_domains import allowed, are_of_public_ca
 from rotator.core.csr import is_address
 from rotator.core.lead import span
 from rotator.core.model import Caa, Certificate, CertificateSpec, Chain
@@ -86,12 +86,8 @@ def _root_of(chain: Chain, roots: Sequence[Certificate]) -> Certificate | None:
     return next((root for at in moments if (root := path_root(chain, roots, at)) is not None), None)
 
 
-def key(spec: CertificateSpec, public: Sequence[str]) -> Line:
-    """Whether a request with such a key and these names can be made, and be signed by public CAs where one is asked.
-
-    Args:
-        public: the issuers of its list that CAA records know: public CAs.
-    """
+def key(spec: CertificateSpec) -> Line:
+    """Whether a request with such a key and these names can be made at all."""
     said = f"{spec.key.algorithm} {spec.key.size or ''}".strip()
     foreign = next((name for name in spec.names if not name.isascii()), None)
     if foreign is not None:
@@ -99,14 +95,25 @@ def key(spec: CertificateSpec, public: Sequence[str]) -> Line:
         return Line(KEY, Verdict.FAILS, text, "write it in its ASCII form (xn--…)")
     if spec.key.algorithm == "rsa" and spec.key.size < _RSA_LEAST:
         return Line(KEY, Verdict.FAILS, f"{said} is too weak a key", "ask for rsa-2048 or ecdsa-256")
-    if spec.key.algorithm == "ed25519" and public:
-        text = f"{', '.join(public)} is a public CA, and these sign no ed25519 keys (Baseline Requirements, 6.1.1.3)"
-        return Line(KEY, Verdict.FAILS, text, "ask for ecdsa-256")
-    local = next((name for name in spec.names if public and not is_address(name) and _is_internal(name)), None)
-    if local is not None:
-        text = f"{local} is no public name; {', '.join(public)} cannot issue for it (Baseline Requirements, 4.2.2)"
-        return Line(KEY, Verdict.FAILS, text, "take it out of the names, or use an internal issuer")
     return Line(KEY, Verdict.WELL, said)
+
+
+def public(issuer: str, domains: Collection[str], spec: CertificateSpec) -> Line | None:
+    """Why an issuer cannot sign such a key or one of these names because it is a public CA; None where it may.
+
+    Args:
+        domains: what CAA records call the issuer's CA. One of your own may have such, too, and signs what you like.
+    """
+    if not are_of_public_ca(domains):
+        return None
+    if spec.key.algorithm == "ed25519":
+        text = f"{issuer} is a public CA, and these sign no ed25519 keys (Baseline Requirements, 6.1.1.3)"
+        return Line(KEY, Verdict.FAILS, text, "ask for ecdsa-256")
+    local = next((name for name in spec.names if not is_address(name) and _is_internal(name)), None)
+    if local is not None:
+        text = f"{local} is no public name; {issuer} cannot issue for it (Baseline Requirements, 4.2.2)"
+        return Line(KEY, Verdict.FAILS, text, "take it out of the names, or use an internal issuer")
+    return None
 
 
 _RSA_LEAST = 2048

@@ -9,6 +9,8 @@ CA that is not here has none.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rotator.core.distinguished import organisation_and_name
 from rotator.core.model import Caa
 
@@ -72,6 +74,13 @@ _TABLE: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 _BY_ORGANISATION = {name.casefold(): domains for domains, names in _TABLE for name in names}
+
+_ALL = frozenset[str]().union(*_BY_ORGANISATION.values())
+
+
+def are_of_public_ca(domains: Collection[str]) -> bool:
+    """Whether one of these is a domain of a well-known CA: one of your own may call itself something, too."""
+    return not _ALL.isdisjoint(domains)
 
 
 def ca_domains(issuer: str) -> frozenset[str]:

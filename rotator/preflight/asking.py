@@ -123,11 +123,12 @@ def _beforehand(issuer: str, facts: Facts, world: World, key_problem: str) -> It
         if issuer not in world.issuers:
             remedy = "name it under issuers, or name another one for this certificate"
             yield Line("issuer", Verdict.FAILS, f"the config has no issuer {issuer}", remedy)
+        elif (line := beforehand.public(issuer, caa_domains(world.issuers[issuer]), facts.spec)) is not None:
+            yield line
         return
     if key_problem:
         yield Line(beforehand.STATE, Verdict.FAILS, key_problem)
-    public = [name for name in facts.spec.issuers if caa_domains(world.issuers.get(name))]
-    yield beforehand.key(facts.spec, public)
+    yield beforehand.key(facts.spec)
 
 
 def caa_domains(issuer: object) -> tuple[str, ...]:

@@ -95,21 +95,33 @@ def test_without_a_chain_the_root_that_lives_longest_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "key", "public", "verdict"),
+    ("names", "key", "verdict"),
     [
-        (("a.example.com",), KeySpec(), ("le",), Verdict.WELL),
-        (("a.example.com",), KeySpec("ed25519", 0), (), Verdict.WELL),
-        (("a.example.com",), KeySpec("ed25519", 0), ("le",), Verdict.FAILS),
-        (("a.example.com",), KeySpec("rsa", 1024), (), Verdict.FAILS),
-        (("münchen.example",), KeySpec(), (), Verdict.FAILS),
-        (("db.internal",), KeySpec(), (), Verdict.WELL),
-        (("db.internal",), KeySpec(), ("le",), Verdict.FAILS),
-        (("localhost",), KeySpec(), ("le",), Verdict.FAILS),
-        (("192.0.2.1",), KeySpec(), ("le",), Verdict.WELL),
+        (("a.example.com",), KeySpec(), Verdict.WELL),
+        (("a.example.com",), KeySpec("ed25519", 0), Verdict.WELL),
+        (("a.example.com",), KeySpec("rsa", 1024), Verdict.FAILS),
+        (("münchen.example",), KeySpec(), Verdict.FAILS),
+        (("db.internal",), KeySpec(), Verdict.WELL),
     ],
 )
-def test_keys_and_names_that_no_ca_signs(
-    names: tuple[str, ...], key: KeySpec, public: tuple[str, ...], verdict: Verdict
-) -> None:
-    """What every CA refuses, and what public ones do."""
-    assert beforehand.key(replace(spec(), names=names, key=key), public).verdict is verdict
+def test_keys_and_names_that_no_ca_signs(names: tuple[str, ...], key: KeySpec, verdict: Verdict) -> None:
+    """What every CA refuses."""
+    assert beforehand.key(replace(spec(), names=names, key=key)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("names", "key", "refused"),
+    [
+        (("a.example.com",), KeySpec(), False),
+        (("a.example.com",), KeySpec("ed25519", 0), True),
+        (("db.internal",), KeySpec(), True),
+        (("localhost",), KeySpec(), True),
+        (("192.0.2.1",), KeySpec(), False),
+    ],
+)
+def test_keys_and_names_that_no_public_ca_signs(names: tuple[str, ...], key: KeySpec, refused: bool) -> None:
+    """What public CAs refuse is told of them alone: a CA of one's own that obeys CAA records signs it all the same."""
+    wanted = replace(spec(), names=names, key=key)
+    assert (beforehand.public("le", ("letsencrypt.org",), wanted) is not None) is refused
+    assert beforehand.public("own", ("ca.corp.example",), wanted) is None
+    assert beforehand.public("own", (), wanted) is None

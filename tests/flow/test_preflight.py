@@ -240,6 +240,20 @@ def test_without_the_key_of_the_state_looks_go_on(site: Site) -> None:
     assert not round_of(site)
 
 
+# ---------------------------------------------------------------- names that only some sign
+
+
+def test_a_name_of_ours_needs_an_issuer_of_ours(site: Site) -> None:
+    """A public CA cannot sign db.internal: alone it fails, in a list the next issuer does it, and a CA of ours may."""
+    foretelling(site, "le").caa_domains = ("letsencrypt.org",)
+    foretelling(site, "own").caa_domains = ("ca.corp.example",)
+    for name, issuers in (("alone", ("le",)), ("listed", ("le", "own")), ("ours", ("own",))):
+        site.specs[name] = replace(site.declare(name, targets=(), issuers=issuers), names=("db.internal",))
+    found = asked(site)
+    assert [name for name, one in found.items() if one.fails] == ["alone"]
+    assert "use an internal issuer" in lines(found["listed"], "le")["key"].remedy
+
+
 # ---------------------------------------------------------------- CAA
 
 
