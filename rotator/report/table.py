@@ -144,6 +144,8 @@ def _what(one: Outcome) -> Text:
     said = Text(f"{one.decision.action}: {one.decision.because or one.decision.reason}")
     if one.after and one.result in {Result.DONE, Result.UNPROVED}:
         said.append(f", until {day(one.after.not_after)}")
+    for line in one.fell_back:
+        said.append(f"\n{line}")
     if one.error:
         said.append(f"\n{f'{one.stage}: ' if one.stage else ''}{one.error}", "yellow")
     return said

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rotator.core.beforehand import caa
 from rotator.core.guards import choose
 from rotator.core.model import Certificate, Decision, Facts, Result, Stage
+from rotator.core.model.rotations import FELL_BACK
 from rotator.core.policy import may_order_again
 from rotator.core.readiness import Verdict
 from rotator.core.reasons import Reason
@@ -83,7 +84,7 @@ class Round:
         """Why the issuers before this one were passed over."""
         before = self._facts.spec.issuers
         before = before[: before.index(issuer)] if issuer in before else ()
-        return tuple(f"fell back from {name} to {issuer}: {why}" for name in before if (why := self._why(name)))
+        return tuple(f"{FELL_BACK}{name} to {issuer}: {why}" for name in before if (why := self._why(name)))
 
     def _why(self, name: str) -> str:
         return self._asked[name].error if name in self._asked else self._passed.get(name, "")

@@ -24,6 +24,14 @@ def test_history_has_the_error_below_its_rotation() -> None:
     assert "verify: shop.example.com:443 is" in said
 
 
+def test_history_says_why_another_issuer_signed() -> None:
+    """Whoever looks later sees that the second of the list signed, and why; what commands printed stays in `rotate`."""
+    log = "fell back from first to second: first: the directory cannot be had\nsignal process started\n"
+    said = " ".join(plain(table.outcomes([replace(outcome(after=chain(begins=NOW)), log=log)])).split())
+    assert "fell back from first to second: first:" in said
+    assert "signal process" not in said
+
+
 def test_proof_is_shown() -> None:
     """One rotation in full shows what was verified where."""
     proved = replace(

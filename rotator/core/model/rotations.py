@@ -66,6 +66,10 @@ class Verification:
     verified: tuple[str, ...] = ()
 
 
+FELL_BACK = "fell back from "
+"""How each line of an outcome's log begins that says why an issuer was passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one rotation ended, at which stage, and with what proof."""
@@ -85,6 +89,11 @@ class Outcome:
     retry_at: datetime | None = None
     violations: tuple[Violation, ...] = ()
     log: str = ""
+
+    @property
+    def fell_back(self) -> tuple[str, ...]:
+        """The lines of the log that say why issuers before the one that signed were passed over."""
+        return tuple(line for line in self.log.splitlines() if line.startswith(FELL_BACK))
 
 
 @dataclass(frozen=True, slots=True)
