@@ -39,7 +39,7 @@ from rotator.log import logger
 from rotator.ports import HasPeers, Source
 from rotator.revocations import with_revocation
 from rotator.suggestions import suggestion_for
-from rotator.trust import IssuerRoots, trust_of, verifies
+from rotator.trust import IssuerRoots, Trust, trust_of, verifies
 from rotator.world import World
 
 log = logger(__name__)
@@ -336,9 +336,7 @@ def _facts(
         why = f"an older certificate of ours ({stands.put_back.fingerprint[:16]}…) was put back by hand"
         world.store.hold_by_hand(spec.name, why, now)
         history = replace(history, held_by_hand=why)
-    trusted = (
-        None if stands.chain is None or not trust.roots or trust.guessed else verifies(stands.chain, trust.roots, now)
-    )
+    trusted = None if stands.chain is None else _trusted(stands.chain, trust, now)
     found = replace(
         facts,
         newest=stands.chain,
@@ -361,6 +359,13 @@ def _facts(
     if ask:
         world.revocations.begin(found, trust.roots)
     return replace(found, evidence=with_revocation(found.evidence, world.revocations.said(found.newest)))
+
+
+def _trusted(chain: Chain, trust: Trust, now: datetime) -> bool | None:
+    """Whether clients trust it; None where that cannot be told, as while one of its issuers does not give its roots."""
+    if not trust.roots or trust.guessed or trust.untold(chain, now):
+        return None
+    return verifies(chain, trust.roots, now)
 
 
 def _revoked(chain: Chain | None, history: History) -> bool | None:

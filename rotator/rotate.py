@@ -224,6 +224,9 @@ def _proved(course: Course, proof: Proof, trust: Trust, world: World) -> Outcome
         )
     if not proved:
         return _outcome(course, world, Result.UNPROVED, Stage.VERIFY, "")
+    if proof.untold:
+        why = f"served everywhere; whether its clients trust it cannot be told now: {proof.untold}"
+        return _outcome(course, world, Result.UNPROVED, Stage.VERIFY, why)
     _pin(course, trust, world)
     return _outcome(course, world, Result.DONE, None, "")
 

@@ -34,6 +34,13 @@ class Trust:
     problem: str = ""
     guessed: bool = False
 
+    def untold(self, chain: Chain, now: datetime) -> str:
+        """Why nobody can tell whether clients trust a chain: roots are missing, and those at hand do not vouch for it.
+
+        Empty where it can be told. While an issuer is down its roots are missing, and that alone makes nothing bad.
+        """
+        return "" if not self.problem or verifies(chain, self.roots, now) else self.problem
+
 
 class IssuerRoots:
     """The roots of the issuers, each asked once: a dead one delays a look by one time-out, not by one a certificate."""

@@ -24,8 +24,8 @@ def accept(stored: StoredBundle, decision: Decision, facts: Facts, trust: Trust,
     """
     if stored.status == "accepted":
         return stored
-    if trust.problem and not trust.roots:
-        raise Ended(Result.FAILED, Stage.VALIDATE, f"the roots to validate against cannot be had: {trust.problem}")
+    if why := trust.untold(stored.bundle.chain, world.clock.now()):
+        raise Ended(Result.FAILED, Stage.VALIDATE, f"the roots to validate against cannot be had: {why}")
     verdict = validate(_validation(stored, decision, facts, trust, world))
     if not verdict.accepted:
         _refuse(stored, verdict, world)

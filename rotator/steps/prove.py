@@ -23,11 +23,17 @@ _LONGEST_STEP = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the endpoints showed, judged; `notes` has what was done to help them."""
+    """What the endpoints showed, judged.
+
+    Attributes:
+        notes: what was done to help them.
+        untold: why it could not be told whether clients trust what they show; it is neither proved nor harm then.
+    """
 
     judgement: Judgement
     verification: Verification
     notes: tuple[str, ...] = ()
+    untold: str = ""
 
     @property
     def harmed(self) -> tuple[str, ...]:
@@ -46,9 +52,16 @@ def prove(placed: Placed, facts: Facts, trust: Trust, world: World) -> Proof:
     notes = _restarted(facts, world) if behind else ()
     if notes:
         watched = _watch(placed, facts, endpoints_now(facts, world), world)
+    untold = next((why for one in watched.judgement.proved if (why := _untold(one, trust, world))), "")
+    if untold:
+        return Proof(watched.judgement, Verification(placed.progress.before, watched.after), notes, untold)
     lines, harm = _verified(watched.judgement.proved, placed.settle, trust, world)
     judgement = replace(watched.judgement, harmed=(*watched.judgement.harmed, *harm))
     return Proof(judgement, Verification(placed.progress.before, watched.after, lines), notes)
+
+
+def _untold(shown: Sighting, trust: Trust, world: World) -> str:
+    return trust.untold(shown.chain, world.clock.now()) if shown.chain else ""
 
 
 def _verified(

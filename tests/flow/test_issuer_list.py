@@ -28,12 +28,15 @@ class Failing:
     token: bool = False
     caa_domains: tuple[str, ...] = ("first.example",)
     asked: list[IssueRequest] = field(default_factory=list)
+    rootless: bool = False
 
     @property
     def name(self) -> str:
         return self.inner.name
 
     def roots(self) -> tuple[object, ...]:
+        if self.rootless:
+            raise IssueError(f"{self.name} cannot be reached")
         return self.inner.roots()
 
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
@@ -229,3 +232,31 @@ def test_a_dead_list_is_told_whole(two: Two) -> None:
     assert outcome.permanent
     assert outcome.error == "first: the first is broken; second: not today"
     assert two.site.soon(HOUR).decision("shop").action is Action.WAIT
+
+
+@pytest.fixture
+def apart(two: Two) -> Two:
+    """The second has a root of its own, the first has signed, and then the first is down, its roots with it."""
+    now = two.site.time.now.replace(microsecond=0)
+    other = Authority("Other Root", not_before=now - DAY, not_after=now + 3000 * DAY)
+    two.second.inner = LyingIssuer("second", other, two.site.clock)
+    assert two.outcome().issuer == "first"
+    two.fails()
+    two.first.rootless = True
+    return two
+
+
+def test_a_dead_issuer_makes_nothing_of_its_own_untrusted(apart: Two) -> None:
+    """Without the first's roots nobody can tell whether clients trust what it signed: that is no reason to renew."""
+    assert apart.site.looks(2 * DAY, every=HOUR) == ()
+    assert apart.site.decision("shop").action is Action.KEEP
+
+
+def test_what_a_dead_issuer_signed_is_put_back_and_stays(apart: Two) -> None:
+    """Somebody deletes the files meanwhile: the kept bundle is deployed, and not rolled back for want of its roots."""
+    apart.service.certificate.unlink()
+    ended = apart.site.looks(2 * HOUR, every=HOUR)
+    assert [(one.decision.action, one.result) for one in ended] == [(Action.REDEPLOY, Result.UNPROVED)], ended
+    assert "cannot be told now: first: first cannot be reached" in ended[0].error
+    assert apart.service.certificate.exists()
+    assert apart.site.history("shop").quarantines == ()
