@@ -27,7 +27,17 @@ from urllib3.exceptions import NameResolutionError
 from rotator.lib.allowance import POOLS, Allowance, InternalAddress, TooLarge, TooSlow, current, host_of
 from rotator.lib.reach import Reach, is_public
 
-__all__ = ["MAX_REDIRECTS", "InternalAddress", "TooLarge", "TooSlow", "explain", "is_public", "listening", "session"]
+__all__ = [
+    "MAX_REDIRECTS",
+    "InternalAddress",
+    "TooLarge",
+    "TooSlow",
+    "explain",
+    "is_public",
+    "listening",
+    "session",
+    "tell_date",
+]
 
 MAX_REDIRECTS = 3
 _CHUNK = 64 << 10
@@ -116,9 +126,14 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def _tell(answer: requests.Response, seconds: float) -> None:
-    parts, date = urlsplit(answer.url), answer.headers.get("Date")
-    if date is None or parts.scheme != "https" or answer.headers.get("Age", "0") != "0":
+def tell_date(url: str, headers: Mapping[str, str], seconds: float) -> None:
+    """Tell the listeners of an answer that came over verified TLS, by whatever client.
+
+    Args:
+        seconds: how long ago the request was begun.
+    """
+    parts, date = urlsplit(url), headers.get("Date")
+    if date is None or parts.scheme != "https" or headers.get("Age", "0") != "0":
         return  # what a cache kept is as old as it says
     for listener in tuple(_listeners):
         listener(f"{parts.hostname}:{parts.port or _HTTPS}", date, seconds)
@@ -190,7 +205,7 @@ class _BoundSession(requests.Session):
         finally:
             current.reset(token)
         if self.trust_env:  # what a stranger named says nothing that is to be believed
-            _tell(answer, self._clock() - began)
+            tell_date(answer.url, answer.headers, self._clock() - began)
         return answer
 
     def _send_within(

@@ -13,7 +13,7 @@ the notice name the reason. `REFUSED` has the certificates that are no good, `FA
 | F65 | another CA's intermediate | refused: `untrusted`; reversed, doubled or with a stranger: mended and used |
 | F66 | other names; one name missing | refused: `names-missing`; a name too many: `names-added` |
 | F67 | self-signed; another root; an intermediate that has ended | refused: `untrusted` |
-| F68 | CA:TRUE; code signing; SHA-1; RSA-1024 | refused: `is-ca`, `server-auth-missing`, `weak`, `key-mismatch` |
+| F68 | CA:TRUE; code signing; SHA-1; RSA-1024 | refused: `is-ca`, `server-auth-missing`, `weak` |
 | F69 | a page, nothing, half, 50 MB, DER, PKCS#7 | failed: `no certificate chain`; with CRLF and words around: used |
 | F70 | the same certificate again | refused: `no-progress` |
 | F71 | `processing` for ever, `Retry-After` of nought or a year; hangs up | pending, one order; failed: `connection` |
@@ -245,7 +245,7 @@ REFUSED: Mapping[str, tuple[Body, Reason]] = {
     "F68 a CA": (_wrong(ca=True), Reason.IS_CA),
     "F68 for code": (_wrong(usage=CODE), Reason.SERVER_AUTH_MISSING),
     "F68 SHA-1": (_wrong(sha1=True), Reason.WEAK),
-    "F68 RSA-1024": (_wrong(key="rsa-1024"), Reason.KEY_MISMATCH),
+    "F68 RSA-1024": (_wrong(key="rsa-1024"), Reason.WEAK),
     "F70 the same again": (lambda scene, _: scene.old, Reason.NO_PROGRESS),
 }  # fmt: skip
 

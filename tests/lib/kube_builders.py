@@ -163,13 +163,14 @@ def target(
     return KubernetesSecretTarget("shop", spec, KubernetesSecretSettings.model_validate(wanted), at or clock())
 
 
-def kubeconfig_for(address: str, folder: Path, token: str = ADMIN) -> Path:
+def kubeconfig_for(address: str, folder: Path, token: str = ADMIN, *, root: str = "") -> Path:
     """Write a kubeconfig for another address than the API server's own, such as a proxy's."""
     place = folder / "kubeconfig.json"
+    trusted = {"certificate-authority": root} if root else {}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "test", "cluster": {"server": address}}],
+        "clusters": [{"name": "test", "cluster": {"server": address, **trusted}}],
         "users": [{"name": "test", "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "current-context": "test",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,11 +20,17 @@ from rotator.inventory import take_stock
 from rotator.lib import http as ours
 from rotator.lib.clock import Clock
 from rotator.lib.clockwatch import ClockWatch
+from rotator.lib.kube.cluster import Cluster, Pace
+from rotator.lib.kube.errors import Call, KubeError
+from rotator.lib.kube.objects import Bare
+from rotator.lib.kube.resources import NAMESPACES
+from rotator.lib.kube.transport import Access, Transport
 from rotator.wiring import build
+from tests.lib.kube_builders import kubeconfig_for
 from tests.pki import Authority
 
 NOW = datetime.now(UTC)
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 class Standing:
@@ -160,3 +167,16 @@ def test_a_running_rotator_listens(tmp_path: Path) -> None:
         with ours.session(total_seconds=10, verify=root) as session:
             session.get(f"https://{peer}/")
     assert watch.readings([]) == ()
+
+
+def test_a_cluster_tells_the_time(tmp_path: Path) -> None:
+    """Shows that an API server's clock is heard like everybody's, whatever it answers."""
+    watch = ClockWatch(Standing().clock)
+    with server(tmp_path, {"Date": format_datetime(NOW - 3 * HOUR, usegmt=True)}) as (peer, root):
+        access = Access(str(kubeconfig_for(f"https://{peer}", tmp_path, root=root)))
+        with ours.listening(watch.heard), pytest.raises(KubeError):
+            Cluster(Transport(access), Pace(lambda _: None, time.monotonic)).get(
+                Call("get", NAMESPACES, name="a"), Bare
+            )
+    (reading,) = watch.readings([peer])
+    assert abs(reading.ahead - 3 * HOUR) <= reading.within

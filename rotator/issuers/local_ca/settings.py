@@ -19,12 +19,13 @@ class CrlSettings(PluginSettings):
     Attributes:
         path: the file; DER, as clients fetch it (RFC 5280, 4.2.1.13), or PEM where its name ends with `.pem`.
         url: where clients fetch that file, by http://; written into every certificate from then on.
-        next_update: for how long one list is good; the next is written when a third of that is left.
+        next_update: for how long one list is good; the next is written when a third of that is left. Three days at
+            least: while nothing is issued only the preflight looks, once a day.
     """
 
     path: Path
     url: str = ""
-    next_update: Duration = Field(default=timedelta(days=7), ge=timedelta(minutes=1))
+    next_update: Duration = Field(default=timedelta(days=7), ge=timedelta(days=3))
 
     @field_validator("url")
     @classmethod

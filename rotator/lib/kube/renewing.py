@@ -90,6 +90,7 @@ class _Asked(Struct):
         held: the leaf that the Secret held, empty for none.
         failures: how many requests had failed in a row.
         at: seconds since 1970.
+        triggered: the condition was set; once is all, since each time makes another request of cert-manager.
     """
 
     certificate: str
@@ -97,6 +98,7 @@ class _Asked(Struct):
     held: str
     failures: int
     at: float
+    triggered: bool = False
 
 
 def renew(
@@ -110,7 +112,7 @@ def renew(
     """
     try:
         asked = _resumed(cluster, resume) or _begun(cluster, clock, kept, checkpoint)
-        return _followed(cluster, clock, kept, asked)
+        return _followed(cluster, clock, kept, asked, checkpoint)
     except KubeError as error:
         failed = refused(error, str(kept))
         raise IssueError(
@@ -147,9 +149,8 @@ def _begun(cluster: Cluster, clock: Clock, kept: Kept, checkpoint: Callable[[str
     return asked
 
 
-def _followed(cluster: Cluster, clock: Clock, kept: Kept, asked: _Asked) -> Chain:
+def _followed(cluster: Cluster, clock: Clock, kept: Kept, asked: _Asked, checkpoint: Callable[[str], None]) -> Chain:
     where = f"Certificate {kept.namespace}/{asked.certificate}"
-    triggered = False
     for pause in (0.0, *pauses(AT_ONCE)):
         if pause:
             clock.wait(pause)
@@ -165,9 +166,9 @@ def _followed(cluster: Cluster, clock: Clock, kept: Kept, asked: _Asked) -> Chai
         chain, _ = read(secret)
         if chain is not None and chain.fingerprint != asked.held:
             return chain
-        if not triggered:
-            _trigger(cluster, clock, kept, asked.certificate)
-            triggered = True
+        if not asked.triggered and _trigger(cluster, clock, kept, asked.certificate):
+            asked = msgspec.structs.replace(asked, triggered=True)
+            checkpoint(msgspec.json.encode(asked).decode())
     words = _words(cluster, kept, certificate)
     waited = timedelta(seconds=clock.now().timestamp() - asked.at)
     if waited < LONGEST:
@@ -175,11 +176,11 @@ def _followed(cluster: Cluster, clock: Clock, kept: Kept, asked: _Asked) -> Chai
     raise IssueError(f"the {where} is being renewed for {show_duration(waited)} and not finished: {words}")
 
 
-def _trigger(cluster: Cluster, clock: Clock, kept: Kept, name: str) -> None:
-    """Set the condition; a conflict means that somebody else has changed the status, which the next look shows."""
+def _trigger(cluster: Cluster, clock: Clock, kept: Kept, name: str) -> bool:
+    """Set the condition; not where somebody else has changed the status meanwhile, which the next look shows."""
     whole: dict[str, Any] | None = cluster.get(Call("get", CM_CERTIFICATES, kept.namespace, name), dict)
     if whole is None:
-        return
+        return False
     status = whole.setdefault("status", {})
     issuing = {
         "type": ISSUING,
@@ -195,6 +196,8 @@ def _trigger(cluster: Cluster, clock: Clock, kept: Kept, name: str) -> None:
     except KubeError as error:
         if error.status != 409:
             raise
+        return False
+    return True
 
 
 def _certificate(cluster: Cluster, kept: Kept, name: str) -> _Certificate:

@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 )
 
 from rotator.core.model import Endpoint
+from rotator.lib.http import tell_date
 from rotator.lib.kube.errors import Call, KubeError, refused
 from rotator.lib.peers import https_peers
 from rotator.log import logger
@@ -171,6 +172,8 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise self._unanswered(call, error, monotonic()) from error
         self._unreachable = None
+        if loaded.configuration.verify_ssl:
+            tell_date(url, answer.headers, monotonic() - began)
         if 200 <= answer.status < 300:
             return content
         raise refused(call, self.server, answer.status, answer.headers, content)
