@@ -30,6 +30,7 @@ from rotator.core.model import (
     Old,
     Outcome,
 )
+from rotator.core.noticetext import counted
 from rotator.core.plan import orders_an_hour
 from rotator.errors import Busy, IssueError, RotatorError
 from rotator.inventory import look_again
@@ -153,7 +154,7 @@ def _keep(now: Campaign, before: Campaign, store: Store) -> None:
 def told_in_short(campaign: Campaign) -> str:
     """`12 certificates: 9 revoked, 2 waiting, 1 skipped`."""
     parts = ", ".join(f"{count} {status}" for status, count in campaign.counts.items() if count)
-    return f"{len(campaign.members)} certificates: {parts or 'none'}"
+    return f"{counted(len(campaign.members), 'certificate')}: {parts or 'none'}"
 
 
 # ---------------------------------------------------------------- asking

@@ -123,9 +123,10 @@ def _show(found: Preview, output: Output) -> None:
 def _question(found: Preview) -> str:
     """The same as the dry run shows, in the few lines that a person reads before agreeing."""
     from rotator.core.lead import span
+    from rotator.core.noticetext import counted
 
     campaign = found.campaign
-    lines = [f"{len(found.members)} certificates are replaced, {campaign.reason}"]
+    lines = [f"{counted(len(found.members), 'certificate')} to replace, {campaign.reason}"]
     lines[0] += f", by another issuer than {campaign.issuer}." if campaign.away else "."
     if found.last:
         late = ", after the deadline" if found.late else ""

@@ -7,6 +7,7 @@ import ssl
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -48,7 +49,7 @@ class Drop(Exception):  # noqa: N818 - an instruction, not an error
     """Raised while answering: cut the connection with a reset instead of answering."""
 
 
-class LoopbackServer:
+class LoopbackServer(ABC):
     """Answer every request with `respond`, one thread a connection; a context manager.
 
     An exception in `respond` is answered with 500 and raised again when the server is closed: it is the test's fault.
@@ -79,9 +80,9 @@ class LoopbackServer:
         """Return its address, without a slash at the end."""
         return f"{self._scheme}://{LOOPBACK}:{self.port}"
 
+    @abstractmethod
     def respond(self, request: Request) -> Response:
         """Return the answer, or raise `Drop`."""
-        raise NotImplementedError
 
     def answer(self, request: Request) -> Response:
         """Return what `respond` says, after its delay."""
