@@ -57,15 +57,15 @@ def check(
 ) -> Ending:
     """Check the config, and say what each rule matches now.
 
-    Every mistake with file, line and column, and every secret that leads nowhere; exit code 2.
+    Every mistake with file, line and column, and every secret or request that cannot be used; exit code 2.
     """
     from rotator.cli.opening import log_to_stderr, read_config
     from rotator.errors import ConfigError
 
     log_to_stderr()
     read = read_config(config)
-    if missing := read.missing_secrets():
-        raise ConfigError(missing)
+    if problems_now := read.not_ready():
+        raise ConfigError(problems_now)
     read.judgement()  # whose baseline is a file of its own, with mistakes of its own
     matched, problems = ((), ()) if offline else _look(read)
     show(

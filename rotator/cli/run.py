@@ -43,8 +43,8 @@ def run(
     if once:
         return _once(read, output)
     configure(read.file.log.level, read.file.log.format)
-    for missing in read.missing_secrets():  # whoever needs it fails and says so; the rest goes on
-        logger(__name__).error("secret missing", problem=str(missing))
+    for problem in read.not_ready():  # whoever needs it fails and says so; the rest goes on
+        logger(__name__).error("not ready", problem=str(problem))
     with build(read, system_clock(), writer=True) as wiring:
         logger(__name__).info(
             "started", config=read.name, mode=str(read.file.mode), state=read.file.state.url, web=read.file.web.listen
@@ -62,8 +62,8 @@ def _once(config: Config, output: Output) -> Ending:
     from rotator.wiring import build
 
     log_to_stderr("warning")
-    for missing in config.missing_secrets():
-        remark(f"rotator: {missing}")
+    for problem in config.not_ready():
+        remark(f"rotator: {problem}")
     with build(config, system_clock(), writer=True) as wiring, progress("looking and acting"):
         _tell_key_problem(wiring)
         ticked, outcomes = look_once(wiring)

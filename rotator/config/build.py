@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from rotator.config.baseline import load_baseline
 from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
+from rotator.config.keys import unfit_requests
 from rotator.config.model import NO_ALERTS, Adoption, Declared, File
 from rotator.config.source import Document, Where
 from rotator.core.adopt import AdoptionRule
@@ -111,13 +112,15 @@ class Config:
         """What of the found certificates is adopted, in the order of the file."""
         return tuple(_rule(index, adoption, self.file.mode) for index, adoption in enumerate(self.file.adopt))
 
-    def missing_secrets(self) -> tuple[ConfigProblem, ...]:
-        """References to secrets that lead nowhere right now, each with its place.
+    def not_ready(self) -> tuple[ConfigProblem, ...]:
+        """What the config names and is not usable right now: secrets, and requests that were made elsewhere.
 
-        An issuer that nothing is rotated with yet may be set up later: observing needs none.
+        These are no mistakes of the file: whoever needs them fails and says so, and the rest goes on. An issuer that
+        nothing is rotated with yet may be set up later: observing needs none.
         """
         found = ((where, _missing(reference)) for where, reference in self._secrets())
         problems = [self.document.problem(where, str(missing)) for where, missing in found if missing]
+        problems += unfit_requests(self.document, self.file)
         return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
     def _secrets(self) -> Iterator[tuple[Where, SecretRef]]:

@@ -45,19 +45,24 @@ def _key(
 
 
 def _request(document: Document, where: Where, certificate: Declared) -> Iterator[ConfigProblem]:
-    """A file that is not there yet may come later; one that is there is held against what it is for."""
     at, path = (*where, "csr"), Path(certificate.csr)
     if "key" in certificate.model_fields_set:
         yield document.problem((*where, "key"), "give either `key` or `csr`: the request's own key is the one")
     if not path.is_absolute():
         yield document.problem(at, f"{certificate.csr!r} is no absolute path; begin it with /")
-    elif path.exists():
+
+
+def unfit_requests(document: Document, file: File) -> Iterator[ConfigProblem]:
+    """Requests that are there and do not fit their certificate; one that is not there yet may come later."""
+    for index, certificate in enumerate(file.certificates):
+        if not certificate.csr or not Path(certificate.csr).exists():
+            continue
         try:
             problem = unfit(read_request(certificate.csr), certificate.names)
         except RequestError as error:
             problem = str(error)
         if problem:
-            yield document.problem(at, problem)
+            yield document.problem(("certificates", index, "csr"), problem)
 
 
 def _targets(document: Document, certificate: Declared, targets: Sequence[PluginEntry]) -> Iterator[ConfigProblem]:

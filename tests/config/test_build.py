@@ -174,7 +174,7 @@ def test_missing_secrets_are_told_where_they_stand(config: Config, monkeypatch: 
     for name in ("STATE_KEY", "SHELF_TOKEN", "CA_TOKEN", "OTHER_TOKEN", "HEARTBEAT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SHELF_TOKEN", "hunter2")
-    lines = [str(problem) for problem in config.missing_secrets()]
+    lines = [str(problem) for problem in config.not_ready()]
     assert [line.split(": the ")[0] for line in lines] == [
         "c.yaml:3:30: state.key",
         "c.yaml:12:36: issuers.ca.shelf.token",
@@ -187,10 +187,10 @@ def test_missing_secrets_are_told_where_they_stand(config: Config, monkeypatch: 
 def test_an_issuer_that_only_observed_certificates_name_may_be_set_up_later() -> None:
     """Shows that observing needs no issuer's secrets, and that one rotating rule needs those it names."""
     text = FULL.replace("    mode: rotate\n", "")
-    observing = [problem.path for problem in load_text(text, "c.yaml").missing_secrets()]
+    observing = [problem.path for problem in load_text(text, "c.yaml").not_ready()]
     assert not any(path.startswith("issuers") for path in observing)
     rotating = [
-        problem.path for problem in load_text(text.replace("mode: observe", "mode: rotate"), "c.yaml").missing_secrets()
+        problem.path for problem in load_text(text.replace("mode: observe", "mode: rotate"), "c.yaml").not_ready()
     ]
     assert [path for path in rotating if path.startswith("issuers")] == [
         "issuers.ca.shelf.token",
@@ -201,10 +201,10 @@ def test_an_issuer_that_only_observed_certificates_name_may_be_set_up_later() ->
 def test_a_secret_file_is_looked_for(tmp_path: Path) -> None:
     """Shows that a reference to a file is tried as well."""
     text = f'sources: {{here: {{shelf: {{place: a, named: {{x: "${{file:{tmp_path}/token}}"}}}}}}}}\n'
-    (problem,) = load_text(text, "c.yaml").missing_secrets()
+    (problem,) = load_text(text, "c.yaml").not_ready()
     assert problem.path == "sources.here.shelf.named.x"
     (tmp_path / "token").write_text("t")
-    assert load_text(text, "c.yaml").missing_secrets() == ()
+    assert load_text(text, "c.yaml").not_ready() == ()
 
 
 @pytest.mark.parametrize(

@@ -87,15 +87,21 @@ def test_what_is_not_kept_cannot_be_used_again() -> None:
 
 
 def test_a_request_is_held_against_its_certificate(tmp_path: Path) -> None:
-    """Shows that a fitting one loads, one that does not fit is a mistake, and one that is not there yet may come."""
+    """Shows that one which does not fit is told with its place and keeps nothing else from being loaded: the file is
+    no part of the config, and a restart must not fail over it."""
     path = tmp_path / "shop.csr"
-    load_text(text(f"csr: {path}", target=ALONE), "c.yaml")
+    config = load_text(text(f"csr: {path}", target=ALONE), "c.yaml")
+    assert config.not_ready() == ()  # it may come later
     path.write_bytes(make_csr(new_key(KeySpec()), ("other.example.com",)))
-    assert "does not name shop.example.com" in mistake(text(f"csr: {path}", target=ALONE))
+    (problem,) = config.not_ready()
+    assert problem.path == "certificates[0].csr"
+    assert "does not name shop.example.com" in problem.message
     path.write_bytes(b"no request")
-    assert "is no certificate signing request" in mistake(text(f"csr: {path}", target=ALONE))
+    (problem,) = config.not_ready()
+    assert "is no certificate signing request" in problem.message
     path.write_bytes(make_csr(new_key(KeySpec()), ("shop.example.com",)))
-    (spec,) = load_text(text(f"csr: {path}", target=ALONE), "c.yaml").specs()
+    assert config.not_ready() == ()
+    (spec,) = config.specs()
     assert (spec.csr, spec.key_algorithm) == (str(path), None)
 
 
