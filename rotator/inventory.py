@@ -346,6 +346,7 @@ def _facts(
             Evidence(
                 revoked=_revoked(stands.chain, history),
                 trusted=trusted,
+                trust_unknown=trust.untold(stands.chain, now) if stands.chain else "",
                 trust=trust.label,
                 tlsa=_published(spec, served, world),
             ),

@@ -24,6 +24,7 @@ from rotator.core.model import (
     CampaignStatus,
     Chain,
     Endpoint,
+    Evidence,
     Facts,
     FleetHistory,
     History,
@@ -321,6 +322,13 @@ def test_nothing_is_revoked_before_everything_shows_the_new_one(
     assert bool(unproved(NEW, look)) or safe or look.newest is not NEW
     if found.revoke:
         assert OLD not in shown
+
+
+def test_what_nobody_can_judge_is_not_proved() -> None:
+    """While the roots cannot be had that say whether clients trust the new one, the old one is not revoked."""
+    look = known("shop", NEW, served=[showing(NEW)], evidence=Evidence(trust_unknown="new: it is down"))
+    assert unproved(NEW, look) == "it cannot be told whether its clients trust it: new: it is down"
+    assert step(campaign(asked()), look).revoke == ()
 
 
 @MINE

@@ -242,6 +242,8 @@ def unproved(chain: Chain, facts: Facts) -> str:
                 return f"{place(sighting)} did not show what it serves ({sighting.state})"
             if sighting.fingerprint != chain.fingerprint:
                 return f"{place(sighting)} shows another one, {sighting.fingerprint[:16]}…"
+    if facts.evidence.trust_unknown:
+        return f"it cannot be told whether its clients trust it: {facts.evidence.trust_unknown}"
     return "" if facts.evidence.trusted is not False else "what is served is not trusted by its clients"
 
 

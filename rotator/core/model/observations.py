@@ -149,6 +149,7 @@ class Evidence:
         revoked: None when it could not be told.
         revocation: the reason of its revocation, since when and who says so, in a clause.
         trusted: whether the clients' trust verifies what is installed; None when it could not be told.
+        trust_unknown: why that cannot be told now, as where roots cannot be had; empty otherwise.
         trust: in words, the trust it was held against (`system`, `issuer internal`, `file /…`).
         requested: SHA-256 of the public key in the request that was made elsewhere; empty where there is none.
         tlsa: what the DNS publishes of its keys; empty where nobody asked.
@@ -158,6 +159,7 @@ class Evidence:
     revoked: bool | None = None
     revocation: str = ""
     trusted: bool | None = None
+    trust_unknown: str = ""
     trust: str = ""
     requested: str = ""
     request_problem: str = ""
