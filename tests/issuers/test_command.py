@@ -14,6 +14,7 @@ from rotator.core.pem import key_matches
 from rotator.errors import IssueError, Pending
 from rotator.issuers.command import CommandIssuer, CommandSettings
 from tests.issuers.asking import Drawer, ask, issue, real_clock
+from tests.servers.service import has_ended
 
 SIGNER = Path(__file__).with_name("signer.py")
 DAY = timedelta(days=1)
@@ -153,8 +154,7 @@ def test_a_command_that_never_ends_is_ended_with_all_it_started(tmp_path: Path) 
     assert not failed.value.permanent
     assert time.monotonic() - began < 10
     child = int((tmp_path / "pid").read_text())
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    assert has_ended(child, seconds=10)
 
 
 def test_a_command_that_is_not_there_is_said() -> None:

@@ -49,6 +49,12 @@ def has_ended(pid: int, *, seconds: float = 0.0) -> bool:
         os.close(descriptor)
 
 
+def is_stopped(pid: int) -> bool:
+    """Say whether every thread of a process is stopped, as SIGSTOP leaves it."""
+    states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return bool(states) and set(states) <= {"T", "t"}
+
+
 def end(watcher: int) -> None:
     """Have a watcher end its server, and wait for it; a watcher that does not obey is killed, its server with it."""
     with contextlib.suppress(ProcessLookupError):
@@ -138,8 +144,13 @@ class Service:
             self.record.unlink(missing_ok=True)
 
     def send(self, number: signal.Signals) -> None:
-        """Send the server a signal, as SIGSTOP and SIGCONT for a server that hangs, or SIGKILL for a crash."""
+        """Send the server a signal, as SIGSTOP and SIGCONT for a server that hangs, or SIGKILL for a crash.
+
+        A stop reaches the threads of a process one after another: it is waited for, so that none still answers.
+        """
         os.kill(self.pid, number)
+        if number == signal.SIGSTOP:
+            wait_until(lambda: is_stopped(self.pid), f"{self.name} is stopped")
 
     def tail(self, lines: int = 20) -> str:
         """Return the end of its log."""

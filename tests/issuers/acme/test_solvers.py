@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from rotator.errors import IssueError
 from rotator.issuers.acme.choosing import Solvers, configured
@@ -202,21 +203,19 @@ class TestUndoing:
         assert things.undone == ["c", "b", "a"]
 
     @pytest.mark.parametrize("error", [IssueError("ca: the API is down"), ValueError("a bug")])
-    def test_one_that_fails_does_not_keep_the_others(
-        self, error: Exception, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_one_that_fails_does_not_keep_the_others(self, error: Exception) -> None:
         """It is logged with what is left, and the order's own end is not hidden by it."""
         things = Things()
 
-        with pytest.raises(RuntimeError, match="the order"), Undoing("ca") as undoing:
+        with capture_logs() as logs, pytest.raises(RuntimeError, match="the order"), Undoing("ca") as undoing:
             undoing.later("first", lambda: things.undo("first"))
             undoing.later("second", lambda: things.undo("second", error))
             raise RuntimeError("the order")
 
         assert things.undone == ["second", "first"]
-        logged = capsys.readouterr().out
-        assert "a challenge could not be taken away" in logged
-        assert "second" in logged
+        (line,) = logs
+        assert line["event"] == "a challenge could not be taken away"
+        assert line["what"] == "second"
 
     def test_a_second_interrupt_does_not_keep_the_others(self) -> None:
         """Interrupted while taking away, the rest still is."""
