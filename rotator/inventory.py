@@ -1,6 +1,7 @@
 """Take stock: ask sources, targets, store and issuers once, and join what is stored with what is served.
 
-The result is facts, not opinions: `core.policy` decides. One bad item or source hides nothing else.
+The result is facts, not opinions: `core.policy` decides. One bad item or source hides nothing else. What endpoints show
+is in `rotator.endpoints`, what clients trust in `trust`, and what CAs say in `revocations` and `suggestions`.
 """
 
 from __future__ import annotations
@@ -26,20 +27,19 @@ from rotator.core.model import (
     PeerClock,
     Problem,
     ProblemKind,
-    Sighting,
-    SightingState,
     SourceProblem,
     TlsaMode,
     TlsaSet,
 )
 from rotator.core.pins import tlsa_names
 from rotator.core.trust import verify_path
+from rotator.endpoints import Served, served
 from rotator.errors import RequestError, SourceError, StateError, TargetError
 from rotator.log import logger
 from rotator.ports import HasPeers, Source
 from rotator.revocations import with_revocation
 from rotator.suggestions import suggestion_for
-from rotator.trust import IssuerRoots, Trust, trust_of, verifies
+from rotator.trust import IssuerRoots, trust_of
 from rotator.world import World
 
 log = logger(__name__)
@@ -63,9 +63,7 @@ def take_stock(world: World, now: datetime) -> Inventory:
     specs = (*world.specs, *adoption.specs)
     seen = {o.location: o for o in observations}
     installed = _installed_everywhere(specs, world, seen)
-    endpoints = _endpoints(specs, installed, observations, world)
-    wanted = [Wanted(spec, endpoints[spec.name], _fingerprints(installed[spec.name])) for spec in specs]
-    served = _served(wanted, observations, world)
+    shown = served(specs, installed, observations, world)
     histories = world.store.histories([spec.name for spec in specs], now)
     roots = IssuerRoots(world)
     facts: list[Facts] = []
@@ -73,7 +71,7 @@ def take_stock(world: World, now: datetime) -> Inventory:
     for spec in specs:
         history = histories.get(spec.name, History())
         try:
-            about = _facts(spec, installed[spec.name], served[spec.name], history, world, now, roots, ask=True)
+            about = _facts(spec, installed[spec.name], shown[spec.name], history, world, now, roots, ask=True)
             facts.append(about)
         except StateError:
             raise
@@ -106,10 +104,9 @@ def _clocks(world: World) -> tuple[PeerClock, ...]:
 def look_again(spec: CertificateSpec, world: World, now: datetime) -> Facts:
     """The facts of one certificate, read fresh from its own places: what a rotation decides by after locking."""
     installed = _installed(spec, world, {})
-    endpoints = _endpoints((spec,), {spec.name: installed}, (), world)[spec.name]
-    served = _served([Wanted(spec, endpoints)], (), world)[spec.name]
+    shown = served((spec,), {spec.name: installed}, (), world)[spec.name]
     history = world.store.histories([spec.name], now).get(spec.name, History())
-    return _facts(spec, installed, served, history, world, now, IssuerRoots(world))
+    return _facts(spec, installed, shown, history, world, now, IssuerRoots(world))
 
 
 # ---------------------------------------------------------------- sources
@@ -206,112 +203,13 @@ def _installed(
     return installed
 
 
-# ---------------------------------------------------------------- served
-
-
-def _endpoints(
-    specs: Iterable[CertificateSpec],
-    installed: Mapping[str, Mapping[Location, Observation]],
-    observations: Iterable[Observation],
-    world: World,
-) -> Mapping[str, tuple[Endpoint, ...]]:
-    """The endpoints of each certificate: declared, in front of its places, or joined by fingerprint once."""
-    joins = dict(world.store.joins())
-    by_fingerprint: dict[str, set[str]] = {}
-    for name, places in installed.items():
-        for observation in places.values():
-            if observation.chain:
-                by_fingerprint.setdefault(observation.chain.fingerprint, set()).add(name)
-    new = _new_joins(observations, by_fingerprint, joins)
-    if new:
-        world.store.keep_joins(new)
-    joins |= new
-    endpoints: dict[str, tuple[Endpoint, ...]] = {}
-    for spec in specs:
-        fronts = (front for o in installed[spec.name].values() for front in o.fronts)
-        joined = (endpoint for endpoint, name in joins.items() if name == spec.name)
-        endpoints[spec.name] = tuple(dict.fromkeys((*spec.endpoints, *fronts, *joined)))
-    return endpoints
-
-
-def _new_joins(
-    observations: Iterable[Observation], by_fingerprint: Mapping[str, set[str]], joins: Mapping[Endpoint, str]
-) -> dict[Endpoint, str]:
-    """An endpoint that serves what exactly one certificate stores belongs to it from now on."""
-    new: dict[Endpoint, str] = {}
-    for observation in observations:
-        if observation.endpoint is None or observation.chain is None or observation.endpoint in joins:
-            continue
-        names = by_fingerprint.get(observation.chain.fingerprint, set())
-        if len(names) == 1:
-            new[observation.endpoint] = next(iter(names))
-    return new
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The endpoints of one certificate, and what its places hold."""
-
-    spec: CertificateSpec
-    endpoints: tuple[Endpoint, ...]
-    stored: frozenset[str] = frozenset()
-
-
-def _fingerprints(places: Mapping[Location, Observation]) -> frozenset[str]:
-    return frozenset(o.chain.fingerprint for o in places.values() if o.chain)
-
-
-Served = Mapping[Endpoint, tuple[Sighting, ...]]
-
-
-def _served(wanted: Sequence[Wanted], observations: Iterable[Observation], world: World) -> Mapping[str, Served]:
-    """What every endpoint shows, by certificate: as a source just saw it, else by a handshake of our own.
-
-    A server may have an RSA certificate beside an ECDSA one. Where a source saw something else than what is stored,
-    it is asked again for a key like that of the certificate in question.
-    """
-    seen: dict[Endpoint, list[Sighting]] = {}
-    for observation in observations:
-        if observation.endpoint is not None and observation.chain is not None:
-            sighting = _as_sighting(observation.endpoint, observation)
-            there = seen.setdefault(observation.endpoint, [])
-            if all((s.address, s.fingerprint) != (sighting.address, sighting.fingerprint) for s in there):
-                there.append(sighting)  # two sources may look at one endpoint
-    served: dict[str, dict[Endpoint, tuple[Sighting, ...]]] = {one.spec.name: {} for one in wanted}
-    asked: dict[str | None, list[tuple[str, Endpoint]]] = {}
-    for one in wanted:
-        for endpoint in one.endpoints:
-            sightings = seen.get(endpoint, [])
-            served[one.spec.name][endpoint] = tuple(sightings)
-            if not sightings or any(s.fingerprint not in one.stored for s in sightings):
-                asked.setdefault(one.spec.key_algorithm, []).append((one.spec.name, endpoint))
-    for algorithm, pairs in asked.items():
-        fresh: dict[Endpoint, list[Sighting]] = {}
-        for sighting in world.probe([endpoint for _, endpoint in pairs], key_algorithm=algorithm):
-            fresh.setdefault(sighting.endpoint, []).append(sighting)
-        for name, endpoint in pairs:
-            served[name][endpoint] = tuple(fresh.get(endpoint, ()))
-    return served
-
-
-def _as_sighting(endpoint: Endpoint, observation: Observation) -> Sighting:
-    return Sighting(
-        endpoint,
-        observation.address,
-        SightingState.SERVED,
-        observation.chain.fingerprint if observation.chain else "",
-        observation.chain,
-        observation.handshake,
-    )
-
-
 # ---------------------------------------------------------------- facts
 
 
 def _facts(
     spec: CertificateSpec,
     installed: Mapping[Location, Observation],
-    served: Mapping[Endpoint, tuple[Sighting, ...]],
+    shown: Served,
     history: History,
     world: World,
     now: datetime,
@@ -324,7 +222,7 @@ def _facts(
     Args:
         ask: begin to ask its CA whether it has revoked it; without, only what is known already counts.
     """
-    facts = Facts(spec=spec, now=now, installed=installed, served=served, history=history)
+    facts = Facts(spec=spec, now=now, installed=installed, served=shown, history=history)
     trust = trust_of(facts, world, roots)
 
     def good(chain: Chain) -> bool:
@@ -336,7 +234,6 @@ def _facts(
         why = f"an older certificate of ours ({stands.put_back.fingerprint[:16]}…) was put back by hand"
         world.store.hold_by_hand(spec.name, why, now)
         history = replace(history, held_by_hand=why)
-    trusted = None if stands.chain is None else _trusted(stands.chain, trust, now)
     found = replace(
         facts,
         newest=stands.chain,
@@ -345,10 +242,10 @@ def _facts(
             spec,
             Evidence(
                 revoked=_revoked(stands.chain, history),
-                trusted=trusted,
+                trusted=trust.trusts(stands.chain, now) if stands.chain else None,
                 trust_unknown=trust.untold(stands.chain, now) if stands.chain else "",
                 trust=trust.label,
-                tlsa=_published(spec, served, world),
+                tlsa=_published(spec, shown, world),
             ),
             world,
         ),
@@ -360,13 +257,6 @@ def _facts(
     if ask:
         world.revocations.begin(found, trust.roots)
     return replace(found, evidence=with_revocation(found.evidence, world.revocations.said(found.newest)))
-
-
-def _trusted(chain: Chain, trust: Trust, now: datetime) -> bool | None:
-    """Whether clients trust it; None where that cannot be told, as while one of its issuers does not give its roots."""
-    if not trust.roots or trust.guessed or trust.untold(chain, now):
-        return None
-    return verifies(chain, trust.roots, now)
 
 
 def _revoked(chain: Chain | None, history: History) -> bool | None:

@@ -41,6 +41,12 @@ class Trust:
         """
         return "" if not self.problem or verifies(chain, self.roots, now) else self.problem
 
+    def trusts(self, chain: Chain, now: datetime) -> bool | None:
+        """Whether clients trust it; None where that cannot be told, as while an issuer does not give its roots."""
+        if not self.roots or self.guessed or self.untold(chain, now):
+            return None
+        return verifies(chain, self.roots, now)
+
 
 class IssuerRoots:
     """The roots of the issuers, each asked once: a dead one delays a look by one time-out, not by one a certificate."""
