@@ -20,6 +20,7 @@ from rotator.core.notices import NoticeSettings
 from rotator.core.places import SELF
 from rotator.core.rules.judgement import Judgement
 from rotator.core.trust import covers
+from rotator.delivery import Route
 from rotator.executor import LocalExecutor
 from rotator.lib.caa import CaaRecords
 from rotator.lib.clockwatch import ClockWatch
@@ -27,7 +28,7 @@ from rotator.lib.http import listening
 from rotator.lib.tls import probe, verified_handshake
 from rotator.lib.trust import file_roots, system_roots
 from rotator.metrics import Metrics
-from rotator.notify import Heartbeat, Route, heartbeat
+from rotator.notify import Heartbeat, heartbeat
 from rotator.plugins import Group, find, kinds
 from rotator.ports import Clock, Source, Store, Target, TargetFactory
 from rotator.revocations import RevocationWatch, asking

@@ -21,7 +21,8 @@ from rotator.alerters.log import LogAlerter, LogSettings
 from rotator.alerters.webhook import WebhookAlerter, WebhookSettings
 from rotator.conformance.alerter import Received, example
 from rotator.core.model import Notice, NoticeKind, Severity
-from rotator.notify import Delivery, Route, deliver_again, heartbeat, notify
+from rotator.delivery import Delivery, Route
+from rotator.notify import deliver_again, heartbeat, notify
 from rotator.ports import NoticeState, Store
 from rotator.settings import SecretRef
 from rotator.state.open import open_store

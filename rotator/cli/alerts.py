@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rotator.core.model import Notice
-    from rotator.notify import Route
+    from rotator.delivery import Route
     from rotator.report.json import Json
 
 app = typer.Typer(help="Try out the alerters.", no_args_is_help=True, rich_markup_mode=None)

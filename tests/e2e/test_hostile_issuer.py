@@ -43,7 +43,7 @@ from rotator.core.lead import orders_a_day
 from rotator.core.model import Action, NoticeKind, Outcome, Result, RevocationReason, Stage
 from rotator.core.pem import certificate_pem, chain_pem, read_chain
 from rotator.core.reasons import Reason
-from rotator.notify import Route
+from rotator.delivery import Route
 from rotator.ports import Clock, HasAccount, Revokes
 from rotator.preflight import Asking, take_round
 from rotator.wiring import Wiring

@@ -38,12 +38,12 @@ from rotator.core.model import (
 from rotator.core.notices import NoticeSettings
 from rotator.core.pem import certificate_pem
 from rotator.core.rules.judgement import Judgement
+from rotator.delivery import Route
 from rotator.executor import LocalExecutor
 from rotator.issuers.local_ca import LocalCaIssuer, LocalCaSettings
 from rotator.lib.tls import probe
 from rotator.lib.trust import file_roots
 from rotator.metrics import Metrics
-from rotator.notify import Route
 from rotator.ports import Alerter, Clock, Issuer, Source, Store
 from rotator.settings import PluginSettings
 from rotator.state.open import open_store
