@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
+from rotator.core.campaign.members import old_of, replaced, to_revoke, unproved
 from rotator.core.campaign.pace import CaRoom, Pace, Recent, pace_of, recent_orders
 from rotator.core.campaign.planning import members_of, why_asked
 from rotator.core.campaign.preview import Preview, preview
-from rotator.core.campaign.steps import next_step, old_of, replaced, to_revoke, unproved
+from rotator.core.campaign.steps import next_step
 from rotator.core.limits import STEPS
 from rotator.core.model import (
     Ask,

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rotator.core.budget.limits import Bucket, CaLimits
+from rotator.core.campaign.members import is_over, old_of, unproved
 from rotator.core.campaign.pace import CaRoom, Pace, finished, room
 from rotator.core.campaign.planning import members_of
 from rotator.core.campaign.preview import preview
-from rotator.core.campaign.steps import Next, is_over, next_step, old_of, unproved
+from rotator.core.campaign.steps import Next, next_step
 from rotator.core.campaign.telling import of_campaigns
 from rotator.core.model import (
     Ask,
