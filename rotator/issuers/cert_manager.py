@@ -109,7 +109,8 @@ class CertManagerIssuer:
     def _asking(self) -> Asking[CmRequest]:
         namespace = self._settings.namespace or self._cluster.transport.namespace
         word, command = "CertificateRequest", "certificaterequest"
-        return Asking(self._cluster, self._clock, self.name, CM_REQUESTS, namespace, CmRequest, word, command)
+        own = self._settings.installed_as
+        return Asking(self._cluster, self._clock, self.name, own, CM_REQUESTS, namespace, CmRequest, word, command)
 
     def _object(
         self,
@@ -148,21 +149,21 @@ class CertManagerIssuer:
     def _unanswered(self, found: CmRequest, who: str) -> Exception:
         """It is taken and waits: for approval as long as that takes, for the issuer no longer than `signed_within`."""
         again = self._settings.ask_again
-        approved = found.approved
-        if approved is None:
+        approved_at = found.approved_at
+        if approved_at is None:
             command = f"cmctl approve {found.metadata.name} -n {found.metadata.namespace}"
             return Pending(
                 f"{who} waits for approval; look at it, then: {command}",
                 retry_after=again,
             )
-        waited = self._clock.now() - (approved.last_transition_time or self._clock.now())
+        waited = self._clock.now() - approved_at
         why = found.progress or "cert-manager has said nothing of it"
         if waited < self._settings.signed_within:
             return Pending(f"{who} is not signed yet: {why}", retry_after=again)
         return IssueError(
             f"{who} was approved {show_duration(waited)} ago and is not signed: {why}; see what its issuer "
             f"{self._settings.issuer.name} says",
-            retry_after=self._settings.signed_within,
+            retry_after=self._settings.try_again,
         )
 
     def _chain(self, found: CmRequest) -> Chain:

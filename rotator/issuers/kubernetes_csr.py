@@ -77,7 +77,15 @@ class KubernetesCsrIssuer:
         self._clock = clock
         self._cluster = cluster_of(settings, clock)
         self._asking = Asking(
-            self._cluster, clock, name, CERTIFICATE_SIGNING_REQUESTS, "", Csr, "CertificateSigningRequest", "csr"
+            self._cluster,
+            clock,
+            name,
+            settings.installed_as,
+            CERTIFICATE_SIGNING_REQUESTS,
+            "",
+            Csr,
+            "CertificateSigningRequest",
+            "csr",
         )
 
     @property
@@ -152,15 +160,14 @@ class KubernetesCsrIssuer:
 
     def _unanswered(self, found: Csr) -> Exception:
         name, signer = found.metadata.name, self._settings.signer
-        approved = found.condition(APPROVED)
-        if approved is None:
+        approved_at = found.approved_at
+        if approved_at is None:
             return Pending(
                 f"{self.name}: the CertificateSigningRequest {name} waits for approval; look at it, then: "
                 f"kubectl certificate approve {name}",
                 retry_after=self._settings.ask_again,
             )
-        since = approved.last_transition_time or self._clock.now()
-        waited = self._clock.now() - since
+        waited = self._clock.now() - approved_at
         if waited < self._settings.signed_within:
             return Pending(
                 f"{self.name}: the CertificateSigningRequest {name} is approved, and {signer} has not signed it yet",
@@ -170,7 +177,7 @@ class KubernetesCsrIssuer:
             f"{self.name}: the CertificateSigningRequest {name} was approved {show_duration(waited)} ago and "
             f"{signer} has not signed it; see that the controller of this signer runs in the cluster, and that the "
             "name is written as it writes it",
-            retry_after=self._settings.signed_within,
+            retry_after=self._settings.try_again,
         )
 
     def _chain(self, found: Csr) -> Chain:
@@ -215,8 +222,8 @@ class KubernetesCsrIssuer:
         except KubeError as error:
             return Check("signer", detail=f"it cannot be told whether {signer} signs: {error}")
         late = self._clock.now() - self._settings.signed_within
-        approvals = [(each, each.condition(APPROVED)) for each in found if not each.is_finished]
-        left = [each for each, one in approvals if one and (one.last_transition_time or late) < late]
+        approvals = [each.approved_at for each in found if not each.is_finished]
+        left = [at for at in approvals if at is not None and at < late]
         signed = sum(1 for each in found if each.certificate)
         if left and not signed:
             problem = f"{self.name}: {signer} has left {len(left)} approved requests unsigned and signed none"

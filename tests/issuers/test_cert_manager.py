@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from tests.issuers.asking import issue_in_time as issue
 from tests.servers.kube import ADMIN, LIMITED, MERGE_PATCH, KubeServer
 from tests.servers.signing import CertManager
 
+_TYPED = {"apiVersion": "cert-manager.io/v1", "kind": "CertificateRequest"}
 EXTERNAL = {"name": "far", "kind": "FarIssuer", "group": "example.com"}
 
 MakeIssuer = Callable[..., CertManagerIssuer]
@@ -43,9 +45,12 @@ def make(cert_manager: CertManager, kube_namespace: str) -> MakeIssuer:
     return built
 
 
+def _where(namespace: str) -> str:
+    return f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificaterequests"
+
+
 def _requests(kube: KubeServer, namespace: str) -> list[dict[str, Any]]:
-    where = f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificaterequests"
-    found: list[dict[str, Any]] = kube.expect("GET", where)["items"]
+    found: list[dict[str, Any]] = kube.expect("GET", _where(namespace))["items"]
     return found
 
 
@@ -64,7 +69,7 @@ def _say(kube: KubeServer, namespace: str, token: str, **conditions: tuple[str, 
         {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": moment}
         for kind, (status, reason, message) in conditions.items()
     ]
-    where = f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificaterequests/{json.loads(token)['name']}/status"
+    where = f"{_where(namespace)}/{json.loads(token)['name']}/status"
     kube.expect("PATCH", where, {"status": {"conditions": written}}, content_type=MERGE_PATCH)
 
 
@@ -109,7 +114,11 @@ class TestSigning:
         issue(make(), ask("shop.example.com", lifetime=timedelta(hours=2)))
 
         (found,) = _requests(cert_manager.server, kube_namespace)
-        assert found["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "rotator", "rotator/issuer": "cm"}
+        assert found["metadata"]["labels"] == {
+            "app.kubernetes.io/managed-by": "rotator",
+            "rotator/issuer": "cm",
+            "rotator/installation": socket.gethostname(),
+        }
         assert found["spec"]["usages"] == ["digital signature", "server auth"]
         assert found["spec"]["duration"] == "7200s"
         secrets = cert_manager.server.expect("GET", f"/api/v1/namespaces/{kube_namespace}/secrets")["items"]
@@ -131,6 +140,32 @@ class TestWaiting:
         ) as late_one:
             issue(late, asked, resume=token)
         assert not late_one.value.permanent
+
+    def test_an_approval_without_a_time_is_waited_for_no_longer(
+        self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str
+    ) -> None:
+        """`lastTransitionTime` is optional: without it the time counts from when the status was written."""
+        asked = ask("shop.example.com")
+        token, _ = _pending(make(issuer=EXTERNAL), asked)
+        where = f"{_where(kube_namespace)}/{json.loads(token)['name']}/status"
+        approval = {"type": "Approved", "status": "True", "reason": "ByHand", "message": "well"}
+        body = {"status": {"conditions": [approval]}}
+        cert_manager.server.expect("PATCH", where, body, content_type=MERGE_PATCH)
+
+        _pending(make(issuer=EXTERNAL, clock=clock_at(datetime.now(UTC))), asked, token)
+        late = make(issuer=EXTERNAL, clock=clock_at(datetime.now(UTC) + timedelta(hours=2)))
+        with pytest.raises(IssueError, match=r"was approved (1h59m|2h)\S* ago and is not signed") as given_up:
+            issue(late, asked, resume=token)
+        assert not given_up.value.permanent
+
+    def test_who_gives_up_looks_again_within_the_hour(self, make: MakeIssuer) -> None:
+        """However long an issuer may take, one that signs at last is noticed soon."""
+        asked = ask("shop.example.com")
+        token, _ = _pending(make(issuer=EXTERNAL, signed_within="7d"), asked)
+        clock = clock_at(datetime.now(UTC) + timedelta(days=8))
+        with pytest.raises(IssueError, match="is not signed") as given_up:
+            issue(make(issuer=EXTERNAL, signed_within="7d", clock=clock), asked, resume=token)
+        assert given_up.value.retry_after == timedelta(hours=1)
 
     def test_what_is_signed_later_is_fetched(
         self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str
@@ -223,8 +258,7 @@ class TestRefused:
         """Somebody deleted it: this try fails, not for good, and the next one makes another."""
         issuer, asked = make(issuer=EXTERNAL), ask("shop.example.com")
         token, _ = _pending(issuer, asked)
-        where = f"/apis/cert-manager.io/v1/namespaces/{kube_namespace}/certificaterequests"
-        cert_manager.server.expect("DELETE", f"{where}/{json.loads(token)['name']}")
+        cert_manager.server.expect("DELETE", f"{_where(kube_namespace)}/{json.loads(token)['name']}")
 
         with pytest.raises(IssueError, match="is gone") as gone:
             issue(issuer, asked, resume=token)
@@ -240,6 +274,67 @@ class TestRefused:
         said = "; ".join(objections(issuer, "shop.example.com"))
         for verb in ("create", "get", "delete"):
             assert f"{verb} certificaterequests.cert-manager.io" in said
+
+
+class TestOtherSettings:
+    """What was asked for otherwise than the config says now."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"issuer": {**EXTERNAL, "name": "near"}}, {"usages": ["server auth"]}, {"lifetime": "2h"}],
+        ids=["issuer", "usages", "lifetime"],
+    )
+    def test_a_changed_config_asks_anew(self, make: MakeIssuer, change: dict[str, object]) -> None:
+        """The token of a request that was made before does not lead back to it."""
+        asked, before = ask("shop.example.com"), {"issuer": EXTERNAL, "lifetime": "1h"}
+        token, _ = _pending(make(**before), asked)
+        again, _ = _pending(make(**{**before, **change}), asked, token)
+        assert json.loads(again)["name"] != json.loads(token)["name"]
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"issuerRef": {**EXTERNAL, "name": "near"}}, {"usages": ["client auth"]}, {"duration": "2h0m0s"}],
+        ids=["issuer", "usages", "lifetime"],
+    )
+    @pytest.mark.parametrize("ours", [False, True], ids=["a stranger's", "ours"])
+    def test_one_of_our_name_that_asks_for_something_else_is_not_used(
+        self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str, change: dict[str, object], ours: bool
+    ) -> None:
+        """The same CSR for another issuer, use or lifetime: told where somebody else made it, else made again."""
+        issuer, asked = make(issuer=EXTERNAL, lifetime="1h"), ask("shop.example.com")
+        _pending(issuer, asked)
+        (found,) = _requests(cert_manager.server, kube_namespace)
+        name, labels = found["metadata"]["name"], found["metadata"]["labels"] if ours else {}
+        cert_manager.server.expect("DELETE", f"{_where(kube_namespace)}/{name}")
+        spec = {key: found["spec"][key] for key in ("request", "issuerRef", "usages", "duration")} | change
+        body = {**_TYPED, "metadata": {"name": name, "labels": labels}, "spec": spec}
+        cert_manager.server.expect("POST", _where(kube_namespace), body)
+
+        if not ours:
+            with pytest.raises(IssueError, match="not ours") as taken:
+                issue(issuer, asked)
+            assert taken.value.permanent
+            return
+        _pending(issuer, asked)
+        (left,) = _requests(cert_manager.server, kube_namespace)
+        assert left["spec"]["issuerRef"] == EXTERNAL
+        assert left["spec"]["usages"] == ["digital signature", "server auth"]
+        assert left["spec"]["duration"] == "3600s"
+
+    def test_the_same_in_gos_words_is_the_same(
+        self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str
+    ) -> None:
+        """A lifetime that a webhook has written as Go does is what we asked for: the request is come back to."""
+        issuer, asked = make(issuer=EXTERNAL, lifetime="1h"), ask("shop.example.com")
+        _pending(issuer, asked)
+        (found,) = _requests(cert_manager.server, kube_namespace)
+        cert_manager.server.expect("DELETE", f"{_where(kube_namespace)}/{found['metadata']['name']}")
+        spec = {key: found["spec"][key] for key in ("request", "issuerRef", "usages")} | {"duration": "1h0m0s"}
+        body = {**_TYPED, "metadata": {"name": found["metadata"]["name"]}, "spec": spec}
+        uid = cert_manager.server.expect("POST", _where(kube_namespace), body)["metadata"]["uid"]
+
+        token, _ = _pending(issuer, asked)
+        assert json.loads(token)["uid"] == uid
 
 
 class TestBeforehand:
@@ -302,3 +397,20 @@ class TestCleaning:
 
         (left,) = _requests(cert_manager.server, kube_namespace)
         assert left["metadata"]["name"].startswith("rotator-three-example-com-")
+
+    @pytest.mark.parametrize("theirs", ["elsewhere", None], ids=["another one's", "without the label"])
+    def test_those_of_another_installation_stay(
+        self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str, theirs: str | None
+    ) -> None:
+        """Another rotator whose issuer has the same name, and one that does not say whose it is: not ours to delete."""
+        issue(make(installation="elsewhere"), ask("theirs.example.com"))
+        (found,) = _requests(cert_manager.server, kube_namespace)
+        label = {"metadata": {"labels": {"rotator/installation": theirs}}}
+        where = f"{_where(kube_namespace)}/{found['metadata']['name']}"
+        cert_manager.server.expect("PATCH", where, label, content_type=MERGE_PATCH)
+        later = hurried_clock()
+        ahead = Clock(lambda: later.now() + timedelta(hours=2), later.monotonic, later.wait)
+
+        issue(make(clock=ahead), ask("ours.example.com"))
+
+        assert len(_requests(cert_manager.server, kube_namespace)) == 2

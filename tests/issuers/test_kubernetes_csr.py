@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rotator.core.pem import certificate_pem, key_matches
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
 from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
+from rotator.lib.kube.signing import csr_object
 from rotator.ports import Clock
 from tests.issuers.asking import Asked, Drawer, ask, clock_at, hurried_clock, objections
 from tests.issuers.asking import issue_in_time as issue
@@ -133,7 +135,11 @@ class TestApprovedByAPerson:
         assert put_off.retry_after == timedelta(minutes=1)
         assert name.startswith("rotator-shop-example-com-")
         assert json.loads(token)["uid"] == found["metadata"]["uid"]
-        assert found["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "rotator"
+        assert found["metadata"]["labels"] == {
+            "app.kubernetes.io/managed-by": "rotator",
+            "rotator/issuer": "cluster",
+            "rotator/installation": socket.gethostname(),
+        }
         assert found["spec"]["usages"] == ["digital signature", "server auth"]
         assert "expirationSeconds" not in found["spec"]
 
@@ -222,6 +228,86 @@ class TestApprovedByAPerson:
             issue(issuer, asked)
         assert taken.value.permanent
         assert "conditions" not in kube_server.expect("GET", f"{CSR}/{_name(token)}").get("status", {})
+
+
+class TestOtherSettings:
+    """What was asked for otherwise than the config says now."""
+
+    @pytest.mark.parametrize(
+        ("change", "of_spec"),
+        [
+            ({"signer": "example.com/other"}, {"signerName": "example.com/other"}),
+            ({"usages": ["server auth"]}, {"usages": ["server auth"]}),
+            ({"lifetime": "2h"}, {"expirationSeconds": 7200}),
+        ],
+        ids=["signer", "usages", "lifetime"],
+    )
+    def test_a_changed_config_asks_anew(
+        self, make: MakeIssuer, kube_server: KubeServer, change: dict[str, object], of_spec: dict[str, object]
+    ) -> None:
+        """The token of a request that was made before does not lead back to it."""
+        asked = ask("shop.example.com")
+        token, _ = _pending(make(lifetime="1h"), asked)
+
+        again, _ = _pending(make(**{"lifetime": "1h", **change}), asked, token)
+
+        assert _name(again) != _name(token)
+        spec = kube_server.expect("GET", f"{CSR}/{_name(again)}")["spec"]
+        assert {key: spec[key] for key in of_spec} == of_spec
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"signerName": "example.com/other"}, {"usages": ["client auth"]}, {"expirationSeconds": 600}],
+        ids=["signer", "usages", "lifetime"],
+    )
+    def test_one_of_our_name_that_asks_for_something_else_is_not_ours(
+        self, make: MakeIssuer, kube_server: KubeServer, change: dict[str, object]
+    ) -> None:
+        """The same CSR for another signer, use or lifetime, made by somebody else, is neither approved nor used."""
+        issuer, asked = make(approve=True, lifetime="1h", clock=clock_at(datetime.now(UTC))), ask("shop.example.com")
+        token, _ = _pending(issuer, asked)
+        _made_anew(kube_server, _name(token), spec=change, labels={})
+
+        with pytest.raises(IssueError, match="not ours") as taken:
+            issue(issuer, asked)
+        assert taken.value.permanent
+        assert "conditions" not in kube_server.expect("GET", f"{CSR}/{_name(token)}").get("status", {})
+
+    def test_one_that_we_made_otherwise_is_made_again(self, make: MakeIssuer, kube_server: KubeServer) -> None:
+        """With our labels on it, it is ours, as an admission policy or an older config left it: not used, replaced."""
+        issuer, asked = make(lifetime="1h"), ask("shop.example.com")
+        token, _ = _pending(issuer, asked)
+        before = _made_anew(kube_server, _name(token), spec={"expirationSeconds": 600})
+
+        again, _ = _pending(issuer, asked)
+
+        found = kube_server.expect("GET", f"{CSR}/{_name(again)}")
+        assert found["metadata"]["uid"] != before
+        assert found["spec"]["expirationSeconds"] == 3600
+
+    def test_what_a_policy_made_of_ours_is_still_ours(self, make: MakeIssuer) -> None:
+        """The uid in the checkpoint says which object it was: nobody's opinion of its settings loses it."""
+        issuer, asked = make(lifetime="1h"), ask("shop.example.com")
+        token, _ = _pending(issuer, asked)
+        capped = csr_object(_name(token), {}, asked.request.csr, NOBODY, ("client auth",), None)
+        found = issuer._asking.found(_name(token), asked.request.csr, capped, resume=token, checkpoint=_never)
+        assert found.metadata.uid == json.loads(token)["uid"]
+
+
+_ASKED = {"request", "signerName", "usages", "expirationSeconds"}
+
+
+def _never(token: str) -> None:
+    pytest.fail(f"nothing new is to be kept: {token}")
+
+
+def _made_anew(kube: KubeServer, name: str, *, spec: Mapping[str, object], **metadata: object) -> str:
+    """Make an object again, otherwise; its uid."""
+    found = kube.expect("GET", f"{CSR}/{name}")
+    forget(kube, name)
+    asked = {key: value for key, value in found["spec"].items() if key in _ASKED}
+    body = {"metadata": {"name": name, "labels": found["metadata"]["labels"], **metadata}, "spec": {**asked, **spec}}
+    return str(kube.expect("POST", CSR, body)["metadata"]["uid"])
 
 
 def _ours(kube: KubeServer, signer: str, asked: Asked) -> list[dict[str, Any]]:
@@ -320,6 +406,29 @@ class TestCleaning:
 
         assert kube_server.request("GET", f"{CSR}/{_name(old)}").status_code == 404
         assert kube_server.request("GET", f"{CSR}/{_name(open_one)}").ok
+
+    @pytest.mark.parametrize("theirs", ["elsewhere", None], ids=["another one's", "without the label"])
+    def test_those_of_another_installation_stay(
+        self, make: MakeIssuer, kube_server: KubeServer, theirs: str | None
+    ) -> None:
+        """Another rotator whose issuer has the same name, and one that does not say whose it is: not ours to delete."""
+        token, _ = _pending(make(installation="elsewhere"), ask("theirs.example.com"))
+        label = {"metadata": {"labels": {"rotator/installation": theirs}}}
+        kube_server.expect("PATCH", f"{CSR}/{_name(token)}", label, content_type=MERGE_PATCH)
+        decide(kube_server, _name(token), "Denied")
+        later = clock_at(datetime.now(UTC) + timedelta(hours=2))
+
+        _pending(make(clock=later), ask("ours.example.com"))
+        assert kube_server.request("GET", f"{CSR}/{_name(token)}").ok
+
+    def test_a_name_of_its_own_outlives_the_host(self, make: MakeIssuer, kube_server: KubeServer) -> None:
+        """With `installation` in the config, whichever host it runs on clears what an earlier one made."""
+        token, _ = _pending(make(installation="prod-eu"), ask("old.example.com"))
+        decide(kube_server, _name(token), "Denied")
+        later = clock_at(datetime.now(UTC) + timedelta(hours=2))
+
+        _pending(make(installation="prod-eu", clock=later), ask("new.example.com"))
+        assert kube_server.request("GET", f"{CSR}/{_name(token)}").status_code == 404
 
     def test_one_that_was_decided_late_is_not_deleted_at_once(self, make: MakeIssuer, kube_server: KubeServer) -> None:
         """Its time counts from its end: the one who waited hours for a person still finds the answer."""

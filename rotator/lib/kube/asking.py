@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from rotator.errors import IssueError
 from rotator.lib.clock import Clock
 from rotator.lib.kube.cluster import Cluster
 from rotator.lib.kube.errors import Call, KubeError
+from rotator.lib.kube.installation import INSTALLATION
 from rotator.lib.kube.issuing import ISSUER, OURS, Token, read_token, slug
 from rotator.lib.kube.resources import Resource
 
@@ -29,8 +31,18 @@ _FORGOTTEN = timedelta(days=7)
 """How long one that nobody has answered stays; Kubernetes itself keeps its own kind for a day."""
 
 
+_ANSWERS = frozenset({"status", "approval"})
+
+
 class OwnedBy(Struct):
     uid: str = ""
+
+
+class _Written(Struct):
+    """Who wrote which part of an object when (`managedFields`, kept by the API server)."""
+
+    subresource: str = ""
+    time: datetime | None = None
 
 
 class AskingMetadata(Struct, rename="camel"):
@@ -41,11 +53,22 @@ class AskingMetadata(Struct, rename="camel"):
     uid: str = ""
     creation_timestamp: datetime | None = None
     owner_references: list[OwnedBy] | None = None
+    labels: dict[str, str] | None = None
+    managed_fields: list[_Written] | None = None
 
     @property
     def owners(self) -> frozenset[str]:
         """The uids of the objects that it belongs to."""
         return frozenset(each.uid for each in self.owner_references or ())
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When anybody last wrote its status, which is where approvals stand as well; else when it was made.
+
+        For conditions that do not say their time: the API asks for none (`lastTransitionTime` is optional).
+        """
+        written = (each.time for each in self.managed_fields or () if each.subresource in _ANSWERS)
+        return max((at for at in written if at is not None), default=self.creation_timestamp)
 
 
 class AskingObject(Protocol):
@@ -61,11 +84,17 @@ class AskingObject(Protocol):
 
     @property
     def changed_at(self) -> datetime | None:
-        """When its last condition changed; None where that is not said."""
+        """When its last condition changed."""
         ...
 
-    def asks_for(self, csr: bytes) -> bool:
-        """Whether it holds this very request."""
+    @property
+    def request(self) -> bytes:
+        """The CSR in it."""
+        ...
+
+    @property
+    def asked(self) -> object:
+        """Everything that is asked for: the CSR, of whom, for what use, for how long."""
         ...
 
 
@@ -78,6 +107,7 @@ class Asking(Generic[T]):
 
     Attributes:
         issuer: its name, which errors begin with and objects are labelled with.
+        installation: which rotator's, which objects are labelled with; another one's issuer may have the same name.
         word: what one is called in sentences.
         command: what kubectl calls it.
     """
@@ -85,6 +115,7 @@ class Asking(Generic[T]):
     cluster: Cluster
     clock: Clock
     issuer: str
+    installation: str
     resource: Resource
     namespace: str
     kind: type[T]
@@ -110,25 +141,26 @@ class Asking(Generic[T]):
             KubeError: refused, or the outcome is not known; the token leads back to it.
         """
         token = read_token(resume, name)
-        standing = self._standing(name, csr)
+        if token is not None and token.uid:
+            return self._made_before(token)
+        standing = self._standing(name, csr, wanted, over=token is None)
         if token is None:
-            # A finished one of the same name answered an earlier try, which is over.
-            if standing is not None and standing.is_finished:
-                self._delete(standing)
-                standing = None
             self._clear()
-            token = Token(name)
-            checkpoint(token.written())
-        if token.uid and (standing is None or standing.metadata.uid != token.uid):
-            raise IssueError(
-                f"{self.issuer}: the {self.word} {name} is gone: it was deleted, as those are that nobody answers for "
-                "a while; the next try makes a new one"
-            )
+            checkpoint(Token(name).written())
         if standing is None:
             standing = self.cluster.made(self.call("create"), wanted, self.kind)
-        if not token.uid:
-            checkpoint(Token(name, standing.metadata.uid).written())
+        checkpoint(Token(name, standing.metadata.uid).written())
         return standing
+
+    def _made_before(self, token: Token) -> T:
+        """The very object that we made: what an admission policy made of its settings makes it nobody else's."""
+        found = self.cluster.get(self.call("get", token.name), self.kind)
+        if found is None or found.metadata.uid != token.uid:
+            raise IssueError(
+                f"{self.issuer}: the {self.word} {token.name} is gone: it was deleted, as those are that nobody "
+                "answers for a while; the next try makes a new one"
+            )
+        return found
 
     def again(self, found: T) -> T:
         """The object as it is now.
@@ -145,21 +177,35 @@ class Asking(Generic[T]):
 
     def labels(self) -> dict[str, str]:
         """What says on an object whose it is."""
-        return {OURS: "rotator", ISSUER: slug(self.issuer)}
+        return {OURS: "rotator", ISSUER: slug(self.issuer), INSTALLATION: self.installation}
 
-    def _standing(self, name: str, csr: bytes) -> T | None:
+    def _standing(self, name: str, csr: bytes, wanted: Mapping[str, Any], *, over: bool) -> T | None:
+        """The object of this name that asks for just this, where there is one.
+
+        Args:
+            over: whatever was asked before has ended, so that a finished one answered an earlier try.
+        """
         found = self.cluster.get(self.call("get", name), self.kind)
-        if found is not None and not found.asks_for(csr):
+        if found is None:
+            return None
+        alike = found.asked == msgspec.convert(wanted, self.kind).asked
+        if found.request != csr or not (alike or self._is_ours(found)):
             where = f" -n {self.namespace}" if self.namespace else ""
             raise IssueError(
                 f"{self.issuer}: a {self.word} {name} is there that is not ours; find out who made it, then: "
                 f"kubectl delete {self.command}{where} {name}",
                 permanent=True,
             )
+        if not alike or (over and found.is_finished):
+            self._delete(found)
+            return None
         return found
 
+    def _is_ours(self, found: T) -> bool:
+        return self.labels().items() <= (found.metadata.labels or {}).items()
+
     def _clear(self) -> None:
-        """Delete what earlier orders left behind; what may not be deleted is left to others."""
+        """Delete what our earlier orders left; what does not say that it is ours, or may not be deleted, stays."""
         selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in self.labels().items())}
         now = self.clock.now()
         try:

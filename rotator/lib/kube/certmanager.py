@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from rotator.lib.kube.asking import AskingMetadata
 from rotator.lib.kube.issuing import said
+from rotator.settings import parse_duration
 
 GROUP = "cert-manager.io"
 READY, APPROVED, DENIED, INVALID, ISSUING = "Ready", "Approved", "Denied", "InvalidRequest", "Issuing"
@@ -59,8 +60,25 @@ class CmIssuer(Struct):
 # ---------------------------------------------------------------- requests
 
 
-class _RequestSpec(Struct):
+class _IssuerRef(Struct, frozen=True):
+    name: str = ""
+    kind: str = ""
+    group: str = ""
+
+
+class _RequestSpec(Struct, rename="camel"):
     request: bytes = b""
+    issuer_ref: _IssuerRef = _IssuerRef()
+    usages: list[str] | None = None
+    duration: str = ""
+
+    @property
+    def lifetime(self) -> object:
+        """Go writes `7200s` as `2h0m0s`, which is no other wish."""
+        try:
+            return parse_duration(self.duration)
+        except ValueError:
+            return self.duration
 
 
 class _RequestStatus(Struct):
@@ -76,9 +94,16 @@ class CmRequest(Struct):
     spec: _RequestSpec = field(default_factory=_RequestSpec)
     status: _RequestStatus = field(default_factory=_RequestStatus)
 
-    def asks_for(self, csr: bytes) -> bool:
-        """Whether it holds this very request."""
-        return self.spec.request == csr
+    @property
+    def request(self) -> bytes:
+        """The CSR in it."""
+        return self.spec.request
+
+    @property
+    def asked(self) -> object:
+        """Everything that is asked for: the CSR, of whom, for what use, for how long."""
+        spec = self.spec
+        return (spec.request, spec.issuer_ref, frozenset(spec.usages or ()), spec.lifetime)
 
     @property
     def certificate(self) -> bytes:
@@ -107,14 +132,16 @@ class CmRequest(Struct):
         return found.words if found else ""
 
     @property
-    def approved(self) -> CmCondition | None:
-        return held(self.status.conditions, APPROVED)
+    def approved_at(self) -> datetime | None:
+        """When it was approved, as far as that can be told; None while it is not."""
+        approval = held(self.status.conditions, APPROVED)
+        return (approval.last_transition_time or self.metadata.answered_at) if approval else None
 
     @property
     def changed_at(self) -> datetime | None:
-        """When its last condition changed; None where that is not said."""
+        """When its last condition changed."""
         times = (one.last_transition_time for one in self.status.conditions or ())
-        return max((at for at in times if at is not None), default=None)
+        return max((at for at in times if at is not None), default=self.metadata.answered_at)
 
     @property
     def is_finished(self) -> bool:

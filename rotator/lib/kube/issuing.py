@@ -15,7 +15,7 @@ from typing import Self
 
 import msgspec
 from msgspec import Struct
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rotator.core.model import Certificate, Chain, Endpoint
 from rotator.core.pem import PemError, read_certificates
@@ -24,12 +24,18 @@ from rotator.errors import IssueError
 from rotator.lib.clock import Clock
 from rotator.lib.kube.cluster import Cluster, Pace, connect
 from rotator.lib.kube.errors import Call, KubeError
+from rotator.lib.kube.installation import is_label_value, own_name
 from rotator.lib.kube.resources import CONFIG_MAPS
-from rotator.lib.kube.transport import Access
+from rotator.lib.kube.transport import Access, in_cluster
 from rotator.settings import Duration, PluginSettings
 
 OURS = "app.kubernetes.io/managed-by"
 ISSUER = "rotator/issuer"
+LONGEST_ASK_AGAIN = timedelta(minutes=30)
+"""Kubernetes deletes a signed request an hour after its approval, and rotator what has ended as long ago: whoever looks
+less often finds it gone."""
+
+_LOOKED_AT_AGAIN = timedelta(hours=1)
 _FORBIDDEN = frozenset({400, 401, 403, 404, 405, 422})
 _SLUG = 40
 _SHOWN = 300
@@ -77,21 +83,45 @@ class KubeIssuerSettings(PluginSettings):
         ca: the CA's certificates: roots that the chains end in, and intermediates where the signer answers with the
             leaf alone.
         lifetime: to ask for, unless the certificate's own config says otherwise; without both the signer decides.
-        ask_again: how often a request that nobody has answered yet is looked at.
+        ask_again: how often a request that nobody has answered yet is looked at; at least every half hour.
         signed_within: how long an approved request may stay unsigned before it counts as failed.
+        installation: what tells this rotator's objects from those of another one whose issuer has the same name; a
+            value of a label. Without it the namespace and name of the pod's service account, or the host's name.
     """
 
     kubeconfig: str = ""
     kube_context: str = ""
     ca: CaSettings | None = None
     lifetime: Duration | None = Field(default=None, gt=timedelta(0))
-    ask_again: Duration = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1))
+    ask_again: Duration = Field(default=timedelta(minutes=1), ge=timedelta(seconds=1), le=LONGEST_ASK_AGAIN)
     signed_within: Duration = Field(default=timedelta(hours=1), gt=timedelta(0))
+    installation: str = ""
+
+    @field_validator("installation")
+    @classmethod
+    def _is_a_label(cls, value: str) -> str:
+        if value and not is_label_value(value):
+            raise ValueError(f"{value!r} is no label of Kubernetes; write up to 63 letters, digits, dots and dashes")
+        return value
+
+    @property
+    def try_again(self) -> timedelta:
+        """When one that was given up is looked at again: a signer that signs at last is noticed within the hour."""
+        return min(self.signed_within, _LOOKED_AT_AGAIN)
+
+    @property
+    def access(self) -> Access:
+        return Access(self.kubeconfig, self.kube_context)
+
+    @property
+    def installed_as(self) -> str:
+        """Which rotator this is, as its objects say it."""
+        return self.installation or own_name(own_cluster=in_cluster(self.access))
 
 
 def cluster_of(settings: KubeIssuerSettings, clock: Clock) -> Cluster:
     """The cluster that signs; nothing is sent yet."""
-    return connect(Access(settings.kubeconfig, settings.kube_context), Pace(clock.wait, clock.monotonic))
+    return connect(settings.access, Pace(clock.wait, clock.monotonic))
 
 
 def api_server(cluster: Cluster) -> tuple[Endpoint, ...]:

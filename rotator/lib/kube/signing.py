@@ -28,11 +28,18 @@ class CsrCondition(Struct, rename="camel"):
     reason: str = ""
     message: str = ""
     last_transition_time: datetime | None = None
+    last_update_time: datetime | None = None
+
+    @property
+    def at(self) -> datetime | None:
+        return self.last_transition_time or self.last_update_time
 
 
 class CsrSpec(Struct, rename="camel"):
     request: bytes = b""
     signer_name: str = ""
+    usages: list[str] | None = None
+    expiration_seconds: int | None = None
 
 
 class CsrStatus(Struct):
@@ -50,9 +57,22 @@ class Csr(Struct):
         held = (one for one in self.status.conditions or () if one.type == kind and one.status == "True")
         return next(held, None)
 
-    def asks_for(self, csr: bytes) -> bool:
-        """Whether it holds this very request."""
-        return self.spec.request == csr
+    @property
+    def request(self) -> bytes:
+        """The CSR in it."""
+        return self.spec.request
+
+    @property
+    def asked(self) -> object:
+        """Everything that is asked for: the CSR, of whom, for what use, for how long."""
+        spec = self.spec
+        return (spec.request, spec.signer_name, frozenset(spec.usages or ()), spec.expiration_seconds)
+
+    @property
+    def approved_at(self) -> datetime | None:
+        """When it was approved, as far as that can be told; None while it is not."""
+        approval = self.condition(APPROVED)
+        return (approval.at or self.metadata.answered_at) if approval else None
 
     @property
     def certificate(self) -> bytes:
@@ -60,9 +80,9 @@ class Csr(Struct):
 
     @property
     def changed_at(self) -> datetime | None:
-        """When its last condition changed; None where that is not said."""
-        times = (one.last_transition_time for one in self.status.conditions or ())
-        return max((at for at in times if at is not None), default=None)
+        """When its last condition changed."""
+        times = (one.at for one in self.status.conditions or ())
+        return max((at for at in times if at is not None), default=self.metadata.answered_at)
 
     @property
     def is_finished(self) -> bool:

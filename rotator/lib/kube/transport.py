@@ -246,7 +246,7 @@ def _load(access: Access) -> _Loaded:
 
     configuration = client.Configuration()
     try:
-        if _in_cluster(access):
+        if in_cluster(access):
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the client's own
             namespace = OWN_NAMESPACE.read_text(encoding="utf-8").strip() if OWN_NAMESPACE.exists() else ""
         else:
@@ -278,7 +278,8 @@ def _unusable(access: Access, error: Exception) -> str:
     return f"the {place} cannot be used: {said}"
 
 
-def _in_cluster(access: Access) -> bool:
+def in_cluster(access: Access) -> bool:
+    """Whether it is the pod's own cluster, by its service account."""
     named = access.kubeconfig or access.context or os.environ.get("KUBECONFIG")
     return not named and "KUBERNETES_SERVICE_HOST" in os.environ
 
