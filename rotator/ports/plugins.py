@@ -41,9 +41,21 @@ class Prober(Protocol):
 class Keep(Protocol):
     """A small sealed drawer in the store for what an issuer must not lose (an ACME account key)."""
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process can be using the store now: what one has left there, it has left for good."""
+        ...
+
     def get(self, key: str) -> bytes | None: ...
 
     def put(self, key: str, value: bytes) -> None: ...
+
+    def change(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Put in the place of what is there what `change` makes of it, with nobody in between; returns that.
+
+        `change` gets None for an empty drawer, and may not use the store.
+        """
+        ...
 
 
 class Source(Protocol):

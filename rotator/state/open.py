@@ -103,7 +103,7 @@ def _open_writer(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:
         if _has_no_key_yet(database, key, path):
             keyfile.create(keyfile.beside(path))
         seal = _seal(database, key, path)
-        return SqlStore(database, seal, clock, writer=True, ended=undo.pop_all().close)
+        return SqlStore(database, seal, clock, writer=True, is_alone=True, ended=undo.pop_all().close)
 
 
 def _open_reader(path: Path, key: StateKeySource, clock: Clock) -> SqlStore:

@@ -65,16 +65,25 @@ class SqlStore:
 
     Args:
         writer: False makes every change but `enqueue` a StateError.
+        is_alone: whoever opens it holds the lock that keeps every other writer away.
         ended: called once by `close`, after the last connection is closed.
     """
 
     def __init__(
-        self, database: Database, seal: Seal, clock: Clock, *, writer: bool, ended: Callable[[], None] = lambda: None
+        self,
+        database: Database,
+        seal: Seal,
+        clock: Clock,
+        *,
+        writer: bool,
+        is_alone: bool = False,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._seal = seal
         self._clock = clock
         self._writer = writer
+        self._is_alone = is_alone
         self._ended = ended
         self._token = secrets.token_hex(16)
         self._process = this_process()
@@ -88,6 +97,10 @@ class SqlStore:
     def key_problem(self) -> str:
         """Why no key can be sealed or opened right now, in one sentence; empty when all is well."""
         return self._seal.problem
+
+    @property
+    def is_alone(self) -> bool:
+        return self._is_alone
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return self._database.reading()
@@ -376,6 +389,12 @@ class SqlStore:
     def put(self, key: str, value: bytes) -> None:
         with self._writing() as connection:
             telling.fill_drawer(connection, key, value, self._seal)
+
+    def change(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        with self._writing() as connection:
+            value = change(telling.read_drawer(connection, key, self._seal))
+            telling.fill_drawer(connection, key, value, self._seal)
+            return value
 
     # ---------------------------------------------------------------- the end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,12 +19,19 @@ class Drawer:
     """What the store keeps for an issuer."""
 
     kept: dict[str, bytes] = field(default_factory=dict)
+    is_alone: bool = False
+    guard: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: str) -> bytes | None:
         return self.kept.get(key)
 
     def put(self, key: str, value: bytes) -> None:
         self.kept[key] = value
+
+    def change(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        with self.guard:
+            value = self.kept[key] = change(self.kept.get(key))
+            return value
 
 
 def real_clock() -> Clock:

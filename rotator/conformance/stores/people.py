@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -201,3 +202,14 @@ class TellsPeople:
         store.put("account", b"\x00 first")
         store.put("account", b"\xff second")
         assert store.get("account") == b"\xff second"
+
+    def test_store_changes_a_drawer_as_one_step(self, store: Store) -> None:
+        """Many at once, and no change of one is lost to another's."""
+
+        def add(number: int) -> bytes:
+            return store.change("traces", lambda kept: (kept or b"") + bytes([number]))
+
+        with ThreadPoolExecutor(4) as pool:
+            seen = list(pool.map(add, range(40)))
+        assert sorted(store.get("traces") or b"") == list(range(40))
+        assert max(seen, key=len) == store.get("traces")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from rotator.issuers.acme.kubernetes_routes import Routes
 from rotator.issuers.acme.listening import Listener, Listeners
 from rotator.issuers.acme.proving import Http01, split_listen
 from rotator.issuers.acme.solver import Desk, Proof, Undoing
+from rotator.issuers.acme.traces import Trace
 from rotator.lib import atomicfile
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -109,12 +111,16 @@ def _in_webroot(webroot: Path, responses: Responses, desk: Desk, left: list[str]
             (webroot / ".well-known").mkdir(exist_ok=True)
             folder.mkdir(exist_ok=True)
             with Undoing(desk.issuer) as sweeping:  # a dead file that cannot be removed costs no order
-                for token in desk.traces.left(str(folder)):
-                    sweeping.later(str(folder / token), partial(_remove, folder, token, desk))
+                with _WRITING:  # what another order is taking away at this moment is not left
+                    traces = desk.traces.left(str(folder))
+                for dead in traces:
+                    if dead.value not in responses:
+                        sweeping.later(str(folder / dead.value), partial(_hide, folder, dead, desk))
             for token, authorization in responses.items():
-                undoing.later(str(folder / token), partial(_remove, folder, token, desk))
-                desk.traces.note(str(folder), token)
-                atomicfile.write(folder / token, authorization.encode(), mode=0o644)
+                with _WRITING:
+                    mine = desk.traces.note(str(folder), token)
+                    undoing.later(str(folder / token), partial(_hide, folder, mine, desk))
+                    atomicfile.write(folder / token, authorization.encode(), mode=0o644)
         except OSError as error:
             raise IssueError(
                 f"{desk.issuer}: the challenge cannot be put into {folder}: {error.strerror}; let rotator write there"
@@ -122,12 +128,20 @@ def _in_webroot(webroot: Path, responses: Responses, desk: Desk, left: list[str]
         yield
 
 
-def _remove(folder: Path, token: str, desk: Desk) -> None:
-    try:
-        (folder / token).unlink(missing_ok=True)
-    except OSError as error:
-        raise IssueError(f"{desk.issuer}: {folder / token} cannot be removed: {error.strerror}") from error
-    desk.traces.forget(str(folder), token)
+def _hide(folder: Path, mine: Trace, desk: Desk) -> None:
+    """Remove the file, unless another order shows the same: then it stays until that is done."""
+    path = folder / mine.value
+    with _WRITING:
+        try:
+            if desk.traces.leave(mine):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise IssueError(f"{desk.issuer}: {path} cannot be removed: {error.strerror}") from error
+        desk.traces.forget(mine)
+
+
+_WRITING = threading.Lock()
+"""Nobody may begin to show what another is about to remove."""
 
 
 # ---------------------------------------------------------------- a listener of our own

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,17 @@ class Kept:
         found = self._all().get(key)
         return None if found is None else found.encode()
 
+    @property
+    def is_alone(self) -> bool:
+        return False
+
     def put(self, key: str, value: bytes) -> None:
         self._path.write_text(json.dumps({**self._all(), key: value.decode()}))
+
+    def change(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        value = change(self.get(key))
+        self.put(key, value)
+        return value
 
 
 def die(_: float) -> None:

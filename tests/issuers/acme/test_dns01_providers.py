@@ -106,6 +106,19 @@ class TestIssuing:
             assert all(pool.map(order, range(8)))
         assert world.powerdns.texts(f"_acme-challenge.many.{ZONE}") == set()
 
+    def test_two_issuers_write_to_one_name_at_once(self, world: World) -> None:
+        """Two accounts may prove one name: their values add up there, and each takes away its own."""
+        first = world.issuer()
+        second = AcmeIssuer("other", first._settings, first._clock, Drawer())
+
+        def order(number: int) -> bool:
+            asked = ask(f"both.{ZONE}")
+            return key_matches(issue((first, second)[number % 2], asked), asked.key)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(order, range(8)))
+        assert world.powerdns.texts(f"_acme-challenge.both.{ZONE}") == set()
+
     def test_nothing_is_looked_up_elsewhere(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """Neither a public suffix list nor this machine's resolver: no name is resolved at all."""
         asked = list[object]()

@@ -155,6 +155,17 @@ class TestWebroot:
 
         assert not list(folder.iterdir())
 
+    def test_two_orders_may_share_a_file(self, tmp_path: Path) -> None:
+        """Those of one pending authorization, also by two issuers of one account: it goes with the last of them."""
+        folder, drawer, settings = tmp_path / PATH.strip("/"), Drawer(), Http01(webroot=tmp_path)
+        with shown_by(settings, "", {"shared": "s", "two": "2"}, desk_of("other", drawer)):
+            with shown_by(settings, "", {"one": "1", "shared": "s"}, desk_of("ca", drawer)):
+                assert {path.name for path in folder.iterdir()} == {"one", "shared", "two"}
+
+            assert {path.name for path in folder.iterdir()} == {"shared", "two"}
+
+        assert not list(folder.iterdir())
+
     def test_a_root_that_is_not_there_is_not_made(self, tmp_path: Path) -> None:
         """A typing error in `webroot` is a sentence, not a new folder that nobody serves."""
         with (

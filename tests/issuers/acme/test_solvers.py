@@ -244,18 +244,21 @@ class TestTraces:
             drawer.kept[key] = text.replace(f'"process": {me.process}', f'"process": {holder.process}').encode()
         return drawer
 
+    def left(self, traces: Traces, place: str = "p") -> tuple[str, ...]:
+        return tuple(each.value for each in traces.left(place))
+
     def test_our_own_are_not_left(self) -> None:
         """What this process shows is in use, until it is forgotten or impossibly old."""
         drawer = Drawer()
         traces = self.traces(drawer)
-        traces.note("p", "a")
+        first = traces.note("p", "a")
         traces.note("p", "b")
         traces.note("q", "c")
 
-        assert traces.left("p") == ()
-        traces.forget("p", "a")
-        assert self.traces(drawer, NOW + LONGEST).left("p") == ("b",)
-        assert self.traces(drawer, NOW + LONGEST).left("q") == ("c",)
+        assert self.left(traces) == ()
+        traces.forget(first)
+        assert self.left(self.traces(drawer, NOW + LONGEST)) == ("b",)
+        assert self.left(self.traces(drawer, NOW + LONGEST), "q") == ("c",)
 
     @pytest.mark.parametrize(
         ("holder", "is_left"),
@@ -271,8 +274,49 @@ class TestTraces:
         """A process of this host that does not exist any more; of another host only by age."""
         drawer = self.noted_by(holder)
 
-        assert self.traces(drawer).left("p") == (("value",) if is_left else ())
-        assert self.traces(drawer, NOW + LONGEST).left("p") == ("value",)
+        assert self.left(self.traces(drawer)) == (("value",) if is_left else ())
+        assert self.left(self.traces(drawer, NOW + LONGEST)) == ("value",)
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_whoever_holds_the_state_alone_knows_that_its_predecessor_has_ended(self, alone: bool) -> None:
+        """A pod comes back under another name: what it left before is found at once, not hours later. Beside another
+        process that may use the state, as a command on a copy of it, nobody knows that."""
+        drawer = Drawer(is_alone=True)
+        self.traces(drawer).note("p", "value")
+        me = this_process()
+        drawer.kept = {
+            key: kept.replace(me.run.encode(), b"before").replace(f'"{me.host}"'.encode(), b'"another-host"')
+            for key, kept in drawer.kept.items()
+        }
+        drawer.is_alone = alone
+
+        assert self.left(self.traces(drawer)) == (("value",) if alone else ())
+
+    def test_what_two_show_is_the_last_ones_to_take_away(self) -> None:
+        """Also where one of them is another issuer with the same account; a dead one needs nothing any more."""
+        drawer = self.noted_by(replace(this_process(), run="before"))
+        ours, others = self.traces(drawer), Traces(drawer, "other", lambda: NOW)
+        first, second = ours.note("p", "value"), others.note("p", "value")
+        another = ours.note("p", "another")
+
+        assert ours.leave(another)
+        assert not ours.leave(first)
+        assert ours.is_needed("p", "value")
+        assert others.leave(second)
+        assert not ours.is_needed("p", "value")
+
+    def test_what_could_not_be_taken_away_is_left(self) -> None:
+        """The next attempt tries again; what is shown again meanwhile stays, and so does another issuer's."""
+        drawer = Drawer()
+        ours, others = self.traces(drawer), Traces(drawer, "other", lambda: NOW)
+        for traces in (ours, others):
+            traces.leave(traces.note("p", f"of {traces is ours}"))
+        assert self.left(ours) == ("of True",)
+
+        again = others.note("p", "of True")
+        assert self.left(ours) == ()
+        assert others.leave(again), "whoever shows it again takes it away"
+        assert self.left(others) == ("of False", "of True")
 
     @given(st.binary() | st.text().map(str.encode))
     def test_a_drawer_of_another_version_is_empty(self, kept: bytes) -> None:
@@ -282,9 +326,9 @@ class TestTraces:
         (key,) = drawer.kept
         drawer.kept[key] = kept
 
-        assert self.traces(drawer, NOW + LONGEST).left("p") == ()
+        assert self.left(self.traces(drawer, NOW + LONGEST)) == ()
         self.traces(drawer).note("p", "again")
-        assert self.traces(drawer, NOW + LONGEST).left("p") == ("again",)
+        assert self.left(self.traces(drawer, NOW + LONGEST)) == ("again",)
 
     def test_files_of_a_dead_process_are_removed(self, tmp_path: Path) -> None:
         """In a webroot the token of a crashed attempt goes, a stranger's file stays."""

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import secrets
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from rotator.issuers.acme.dns01.propagation import Propagation
 from rotator.issuers.acme.dns01.writers import writer_of
 from rotator.issuers.acme.proving import Dns01
 from rotator.issuers.acme.solver import Desk, Proof, Undoing
+from rotator.issuers.acme.traces import Trace
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.dns.updates import TextRecord
 from rotator.log import logger
@@ -41,8 +41,6 @@ class Dns01Solver:
         self._lookups = Lookups(settings.resolvers)
         self._writer = writer_of(settings, self._lookups)
         self._propagation = Propagation(settings, self._lookups, desk)
-        self._writing = threading.Lock()  # many providers replace a whole set: two at once would lose a value
-        self._users: Counter[TextRecord] = Counter()
 
     def objection(self, name: str) -> str:
         return "an address has no DNS record to prove it by" if is_address(name) else ""
@@ -52,10 +50,9 @@ class Dns01Solver:
         with Undoing(self._desk.issuer, left) as undoing:
             records = self._records(proofs)
             try:
+                self._sweep(records)
                 for record in records:
-                    self._sweep(record)
-                    undoing.later(record.name, partial(self._hide, record))
-                    self._show(record)
+                    self._show(record, undoing)
                 self._propagation.seen(records)
             except DnsError as error:
                 raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
@@ -100,34 +97,53 @@ class Dns01Solver:
         """Where the CA will look in the end: `_acme-challenge` of the name, or what that is an alias of."""
         return self._settings.alias or self._lookups.target_of(f"{LABEL}.{host}")
 
-    def _show(self, record: TextRecord) -> None:
-        with self._writing:
-            self._users[record] += 1
-            self._desk.traces.note(record.name, record.value)
+    def _show(self, record: TextRecord, undoing: Undoing) -> None:
+        with _WRITING.to(record.zone):
+            mine = self._desk.traces.note(record.name, record.value)
+            undoing.later(record.name, partial(self._hide, record, mine))
             self._writer.add(record)
 
-    def _hide(self, record: TextRecord) -> None:
-        """Two orders may share a pending authorization, and its record with it: it stays until both are done."""
-        with self._writing:
-            self._users[record] -= 1
-            if self._users[record] <= 0:
-                del self._users[record]
+    def _hide(self, record: TextRecord, mine: Trace) -> None:
+        """Take it away, unless another order shows the same: then it stays until that is done."""
+        with _WRITING.to(record.zone):
+            if self._desk.traces.leave(mine):
                 self._remove(record)
+            self._desk.traces.forget(mine)
 
-    def _sweep(self, record: TextRecord) -> None:
-        """Take away what an attempt of ours left at the same name; one that cannot be removed costs no order."""
-        for value in self._desk.traces.left(record.name):
-            if value != record.value:
-                log.info("removing what an earlier attempt left", issuer=self._desk.issuer, record=record.name)
-                with self._writing, Undoing(self._desk.issuer) as undoing:
-                    undoing.later(record.name, partial(self._remove, TextRecord(record.name, record.zone, value)))
+    def _sweep(self, records: Sequence[TextRecord]) -> None:
+        """Take away what attempts of ours left at the same names; one that cannot be removed costs no order."""
+        for place, zone in {record.name: record.zone for record in records}.items():
+            with _WRITING.to(zone):  # what another order is taking away at this moment is not left
+                left = self._desk.traces.left(place)
+            for dead in left:
+                record = TextRecord(place, zone, dead.value)
+                if record not in records:
+                    log.info("removing what an earlier attempt left", issuer=self._desk.issuer, record=place)
+                    with Undoing(self._desk.issuer) as undoing:
+                        undoing.later(place, partial(self._hide, record, dead))
 
     def _remove(self, record: TextRecord) -> None:
         try:
             self._writer.remove(record)
         except DnsError as error:
             raise IssueError(f"{self._desk.issuer}: {error}") from error
-        self._desk.traces.forget(record.name, record.value)
+
+
+class _Turns:
+    """Whose turn it is to write to a zone: many providers replace a whole set of records, or a whole zone, and of two
+    changes at once, also by two issuers, one would be lost."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._zones: dict[str, threading.Lock] = {}
+
+    def to(self, zone: str) -> threading.Lock:
+        with self._guard:
+            return self._zones.setdefault(zone, threading.Lock())
+
+
+_WRITING = _Turns()
+"""One for the process, whichever issuers write."""
 
 
 def _digest(authorization: str) -> str:
