@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 
 import requests
 from acme import messages
 from cryptography import x509
 from josepy.json_util import field
 
-from rotator.core.csr import is_address
 from rotator.core.model import Certificate, IssueRequest
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.ari import certificate_id
@@ -37,7 +35,7 @@ from rotator.issuers.acme.resources import (
     csr_digest,
 )
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
-from rotator.issuers.acme.tasks import Task, not_ordered, task_of
+from rotator.issuers.acme.tasks import Task, identifier, not_ordered, task_of
 from rotator.lib.trust import system_roots
 from rotator.ports import Clock
 
@@ -166,7 +164,7 @@ class Ordering:
         return order
 
     def _send_order(self, replaces: str | None) -> requests.Response:
-        identifiers = [_identifier(name) for name in self._request.names]
+        identifiers = [identifier(name) for name in self._request.names]
         order = _NewOrder(identifiers=identifiers, profile=self._profile(), replaces=replaces)
         return self._server.post(self._server.directory.new_order, order)
 
@@ -231,11 +229,20 @@ class Ordering:
             for task in tasks:
                 if task.is_new:  # one that the CA is looking at already must not be answered again
                     with self._outlasting():
-                        self._server.post(task.url, task.challenge.response(self._server.key))
+                        self._tell(task)
             while waiting:
                 self._pause()
                 with self._outlasting():
                     waiting = [each.url for each in self._pending(waiting)]
+
+    def _tell(self, task: Task) -> None:
+        """Say that the CA may look. Another order that shares the authorization may just have said so: then the CA is
+        looking, or has looked, and refuses to hear it again."""
+        try:
+            self._server.post(task.url, task.challenge.response(self._server.key))
+        except Refused as error:
+            if error.is_outage or task.is_asked_of(self._authorization(task.authorization)):
+                raise
 
     @contextmanager
     def _showing(self, tasks: Sequence[Task]) -> Iterator[None]:
@@ -286,9 +293,3 @@ class Ordering:
             if self._outage is not None:
                 raise self._outage from None
             raise
-
-
-def _identifier(name: str) -> messages.Identifier:
-    if is_address(name):
-        return messages.Identifier(typ=messages.IDENTIFIER_IP, value=str(ip_address(name)))
-    return messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name.lower())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
-from acme import challenges
+from acme import challenges, messages
 from josepy.errors import DeserializationError
 from josepy.json_util import decode_b64jose
 from josepy.jwk import JWK
@@ -28,6 +29,7 @@ class Task:
     Attributes:
         challenge: as the package knows it; proof and response are the same for every kind (RFC 8555, 8.1).
         url: where the CA is told to look.
+        authorization: where it is.
         is_new: the CA still waits for our word.
     """
 
@@ -35,10 +37,16 @@ class Task:
     solver: Solver
     challenge: challenges.HTTP01
     url: str
+    authorization: str
     is_new: bool
 
     def proof(self, key: JWK) -> Proof:
         return Proof(self.name, self.challenge.encode("token"), self.challenge.key_authorization(key))
+
+    def is_asked_of(self, authorization: Authorization) -> bool:
+        """Whether the CA still waits for our word, as the authorization stands now."""
+        found = authorization.challenge(self.solver.kind)
+        return authorization.status == PENDING and found is not None and _is_new(found)
 
 
 def task_of(authorization: Authorization, solvers: Solvers, issuer: str) -> Task | str:
@@ -61,7 +69,18 @@ def task_of(authorization: Authorization, solvers: Solvers, issuer: str) -> Task
         challenge = challenges.HTTP01(token=decode_b64jose(token, size=challenges.HTTP01.TOKEN_SIZE, minimum=True))
     except DeserializationError as error:
         raise IssueError(f"{issuer}: the CA sent a challenge whose token is no token") from error
-    return Task(name, solver, challenge, str(found.get("url", "")), found.get("status", PENDING) == PENDING)
+    return Task(name, solver, challenge, str(found.get("url", "")), authorization.url, _is_new(found))
+
+
+def _is_new(challenge: Mapping[str, Any]) -> bool:
+    return bool(challenge.get("status", PENDING) == PENDING)
+
+
+def identifier(name: str) -> messages.Identifier:
+    """A name or an address, as it is ordered."""
+    if is_address(name):
+        return messages.Identifier(typ=messages.IDENTIFIER_IP, value=str(ip_address(name)))
+    return messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name.lower())
 
 
 def not_ordered(authorizations: Iterable[Authorization], names: Iterable[str]) -> str | None:
