@@ -6,6 +6,7 @@ Credentials come from where every AWS tool has them: the environment, a profile,
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +17,16 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from rotator.core.model import Endpoint
+from rotator.lib.http import tell_date
 from rotator.lib.peers import https_peers
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import Duration, PluginSettings, SecretRef
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _TRIES = 8
 """Of one request, with growing pauses (botocore's mode `standard`); ACM allows about ten requests a second."""
 
+_BEGUN = "rotator.begun"
 _GLOBAL_STS_REGION = "us-east-1"
 _IDENTITY = "Action=GetCallerIdentity&Version=2011-06-15"
 
@@ -107,9 +110,11 @@ def home_region(settings: AwsSettings) -> str:
 
 def api_peers(settings: AwsSettings, service: str, regions: Iterable[str]) -> tuple[Endpoint, ...]:
     """The TLS servers behind a service's API, and behind STS where a role is taken on; nobody is asked."""
-    services = (service, "sts") if settings.role_arn else (service,)
-    hosts = [f"https://{one}.{region}.{_suffix(region)}" for region in regions for one in services]
-    return https_peers([settings.endpoint_url] if settings.endpoint_url else hosts)
+    urls: list[str | SecretRef | None] = []
+    for region in regions:
+        urls.append(settings.endpoint_url or f"https://{service}.{region}.{_suffix(region)}")
+        urls.append(f"https://sts.{region}.{_suffix(region)}" if settings.role_arn else None)
+    return https_peers(urls)
 
 
 def _suffix(region: str) -> str:
@@ -128,6 +133,7 @@ def client(settings: AwsSettings, service: str, region: str) -> Iterator[Any]:
         if settings.role_arn:
             session = _as_role(session, settings, region)
         made = session.client(service, region, endpoint_url=settings.endpoint_url or None, config=_config(settings))
+        _tell_dates(made)
     with closing(made):
         yield made
 
@@ -145,8 +151,27 @@ def _as_role(session: Any, settings: AwsSettings, region: str) -> Any:
     import boto3
 
     with closing(session.client("sts", region, config=_config(settings))) as sts:
+        _tell_dates(sts)
         given = sts.assume_role(RoleArn=settings.role_arn, RoleSessionName="rotator")["Credentials"]
     return boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+
+
+def _tell_dates(made: Any) -> None:
+    """Have the listeners of `rotator.lib.http` told of the `Date` of each answer, of a refusal and each try as well.
+
+    botocore verifies TLS, and gives both ends of one try the same context; it calls them in the thread that asks.
+    """
+
+    def begun(request: Any, **_: Any) -> None:
+        request.context[_BEGUN] = (request.url, time.monotonic())
+
+    def answered(response_dict: Mapping[str, Any] | None, context: Mapping[str, Any], **_: Any) -> None:
+        if response_dict is not None and _BEGUN in context:
+            url, began = context[_BEGUN]
+            tell_date(url, response_dict["headers"], time.monotonic() - began)
+
+    made.meta.events.register("request-created", begun)
+    made.meta.events.register("response-received", answered)
 
 
 def _config(settings: AwsSettings) -> Any:

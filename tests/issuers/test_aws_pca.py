@@ -15,14 +15,19 @@ from rotator.core.pem import key_matches
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
 from rotator.issuers.aws_pca import AwsPcaIssuer, AwsPcaSettings
-from tests.issuers.asking import Drawer, ask, clock_at, issue
+from rotator.lib.clockwatch import ClockWatch
+from rotator.lib.http import listening
+from tests.issuers.asking import Drawer, ask, clock_at, issue, real_clock
 from tests.pki import Authority
 from tests.servers.acm_pca import AcmPca
+from tests.servers.certificates import authority
 from tests.servers.loopback import Response
+from tests.servers.ports import LOOPBACK
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 ARN = "arn:aws:acm-pca:eu-west-1:123456789012:certificate-authority/01234567-89ab-cdef-0123-456789abcdef"
+ROLE = "arn:aws:iam::123456789012:role/issuing"
 ARN_IN_CHINA = ARN.replace("aws:", "aws-cn:", 1).replace("eu-west-1", "cn-north-1")
 
 MakeIssuer = Callable[..., AwsPcaIssuer]
@@ -318,18 +323,23 @@ class TestBeforehand:
 
 
 @pytest.mark.parametrize(
-    ("settings", "host"),
+    ("settings", "hosts"),
     [
-        ({"ca_arn": ARN}, "acm-pca.eu-west-1.amazonaws.com"),
-        ({"ca_arn": ARN_IN_CHINA}, "acm-pca.cn-north-1.amazonaws.com.cn"),
-        ({"ca_arn": ARN, "endpoint_url": "https://vpce-1.example.com"}, "vpce-1.example.com"),
+        ({"ca_arn": ARN}, ["acm-pca.eu-west-1.amazonaws.com"]),
+        ({"ca_arn": ARN_IN_CHINA}, ["acm-pca.cn-north-1.amazonaws.com.cn"]),
+        ({"ca_arn": ARN, "endpoint_url": "https://vpce-1.example.com"}, ["vpce-1.example.com"]),
+        ({"ca_arn": ARN, "role_arn": ROLE}, ["acm-pca.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"]),
+        (
+            {"ca_arn": ARN, "role_arn": ROLE, "endpoint_url": "https://vpce-1.example.com"},
+            ["vpce-1.example.com", "sts.eu-west-1.amazonaws.com"],
+        ),
     ],
 )
-def test_the_api_is_a_peer(settings: dict[str, str], host: str) -> None:
-    """Of the region, of China's own domain, or of our own VPC."""
+def test_the_api_is_a_peer(settings: dict[str, str], hosts: list[str]) -> None:
+    """Of the region, of China's own domain, or of our own VPC; and whoever gives us the role."""
     issuer = AwsPcaIssuer("pca", AwsPcaSettings.model_validate(settings), clock_at(NOW), Drawer())
 
-    assert issuer.peers == (Endpoint(host, 443),)
+    assert issuer.peers == tuple(Endpoint(host, 443) for host in hosts)
 
 
 @pytest.mark.parametrize(
@@ -347,3 +357,34 @@ def test_a_mistake_in_the_settings_is_refused(change: dict[str, str]) -> None:
     """The region becomes a part of a host name, so it has to be one."""
     with pytest.raises(ValidationError):
         AwsPcaSettings.model_validate({"ca_arn": ARN, **change})
+
+
+class TestClock:
+    """Its answers tell the time."""
+
+    @pytest.mark.parametrize("refused", [False, True], ids=["answered", "refused"])
+    def test_a_clock_that_is_off_is_noticed(
+        self, ca: Authority, server: AcmPca, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refused: bool
+    ) -> None:
+        """The `Date` of an answer over verified TLS is heard, also where AWS refuses, as it does when we are off."""
+        own = authority(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(own.ca_file))
+        watch = ClockWatch(real_clock())
+        with AcmPca(ca, tls=own.issue("aws", LOOPBACK)) as spoken, listening(watch.heard):
+            spoken.behind = timedelta(hours=3)
+            if refused:
+                spoken.refuse("DescribeCertificateAuthority", "InvalidSignatureException", "Signature not yet current")
+            settings = AwsPcaSettings.model_validate({"ca_arn": spoken.arn, "endpoint_url": spoken.url})
+            issuer = AwsPcaIssuer("pca", settings, clock_at(NOW), Drawer())
+            issuer.preflight(PreflightRequest(("a.example.com",)))
+        (reading,) = watch.readings([str(peer) for peer in issuer.peers])
+        assert reading.peer == f"{LOOPBACK}:{spoken.port}"
+        assert abs(reading.ahead - timedelta(hours=3)) <= reading.within < timedelta(seconds=30)
+
+    def test_plain_http_tells_nothing(self, make: MakeIssuer, server: AcmPca) -> None:
+        """Anybody on the way could have written that date."""
+        watch = ClockWatch(real_clock())
+        server.behind = timedelta(hours=3)
+        with listening(watch.heard):
+            make().preflight(PreflightRequest(("a.example.com",)))
+        assert watch.readings([]) == ()

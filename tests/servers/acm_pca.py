@@ -14,8 +14,9 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +29,7 @@ from rotator.lib.signing import Authority as Signer
 from rotator.lib.signing import load_signing_key, sign
 from tests.pki import Authority
 from tests.servers.acm import ACCOUNT, refusal
+from tests.servers.certificates import Pair
 from tests.servers.loopback import LoopbackServer, Request, Response
 
 REGION = "eu-west-1"
@@ -54,12 +56,13 @@ class AcmPca(LoopbackServer):
 
     Attributes:
         described: what DescribeCertificateAuthority says beside the CA's ARN.
+        behind: how far its clock is behind ours; None sends no `Date`.
         patience: how many looks for a new certificate are in vain.
         revoked: serial → reason.
     """
 
-    def __init__(self, ca: Authority) -> None:
-        super().__init__()
+    def __init__(self, ca: Authority, *, tls: Pair | None = None) -> None:
+        super().__init__(tls=tls)
         self.ca = ca
         self.arn = f"arn:aws:acm-pca:{REGION}:{ACCOUNT}:certificate-authority/{uuid.uuid4()}"
         self.described: dict[str, Any] = {
@@ -71,6 +74,7 @@ class AcmPca(LoopbackServer):
                 "KeyAlgorithm": "EC_prime256v1", "SigningAlgorithm": "SHA256WITHECDSA", "Subject": {},
             },
         }  # fmt: skip
+        self.behind: timedelta | None = None
         self.patience = 0
         self.orders: dict[str, Order] = {}
         self.revoked: dict[str, str] = {}
@@ -84,6 +88,13 @@ class AcmPca(LoopbackServer):
 
     def respond(self, request: Request) -> Response:
         """Answer as AWS does."""
+        response = self._respond(request)
+        if self.behind is None:
+            return response
+        date = format_datetime(datetime.now(UTC) - self.behind, usegmt=True)
+        return replace(response, headers={**response.headers, "Date": date})
+
+    def _respond(self, request: Request) -> Response:
         scope = _SCOPE.search(request.headers.get("authorization", ""))
         if scope is None or scope[1] != REGION:
             return refusal("MissingAuthenticationTokenException", "Missing Authentication Token", 403)

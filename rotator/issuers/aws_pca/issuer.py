@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from rotator.core.model import (
     Certificate,
@@ -22,7 +21,7 @@ from rotator.core.model import (
 from rotator.core.pem import PemError, moment, read_certificates
 from rotator.errors import IssueError, Pending
 from rotator.issuers.aws_pca.settings import AwsPcaSettings
-from rotator.lib.aws import AwsError, client, translated
+from rotator.lib.aws import AwsError, api_peers, client, translated
 from rotator.lib.issued import read_issued
 from rotator.lib.jsonobject import read_object
 from rotator.ports import Clock, Keep
@@ -94,11 +93,8 @@ class AwsPcaIssuer:
 
     @property
     def peers(self) -> tuple[Endpoint, ...]:
-        """The API of the region, or the endpoint of our own VPC."""
-        region = self._settings.region
-        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        url = urlsplit(self._settings.endpoint_url or f"https://acm-pca.{region}.{domain}")
-        return (Endpoint(str(url.hostname), url.port or 443),) if url.scheme == "https" else ()
+        """The API of the region, or the endpoint of our own VPC; and STS where a role is taken on."""
+        return api_peers(self._settings, "acm-pca", (self._settings.region,))
 
     def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
         """Revoke by the serial; clients learn of it where the CA has a CRL or OCSP."""
