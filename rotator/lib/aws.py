@@ -112,12 +112,13 @@ def api_peers(settings: AwsSettings, service: str, regions: Iterable[str]) -> tu
     """The TLS servers behind a service's API, and behind STS where a role is taken on; nobody is asked."""
     urls: list[str | SecretRef | None] = []
     for region in regions:
-        urls.append(settings.endpoint_url or f"https://{service}.{region}.{_suffix(region)}")
-        urls.append(f"https://sts.{region}.{_suffix(region)}" if settings.role_arn else None)
+        urls.append(settings.endpoint_url or f"https://{service}.{region}.{domain(region)}")
+        urls.append(f"https://sts.{region}.{domain(region)}" if settings.role_arn else None)
     return https_peers(urls)
 
 
-def _suffix(region: str) -> str:
+def domain(region: str) -> str:
+    """Below which the APIs of a region are."""
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 

@@ -23,8 +23,9 @@ from rotator.core.model import (
 )
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
-from rotator.issuers.acme.choosing import Solvers
+from rotator.issuers.acme.choosing import Solvers, configured
 from rotator.issuers.acme.directory import Directory, fetch_directory, left_tls, place_of
+from rotator.issuers.acme.dns01.apis import api_peers
 from rotator.issuers.acme.errors import Refused
 from rotator.issuers.acme.presets import PRESETS
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
@@ -216,10 +217,12 @@ class AcmeIssuer:
 
     @property
     def peers(self) -> tuple[Endpoint, ...]:
-        """The directory's server, and those that it led to when it was last asked."""
+        """The directory's server, those that it led to when it was last asked, and the DNS providers' APIs."""
         own = place_of(self._settings.directory_url)
         known = self._directory[0].places if self._directory else ()
-        return tuple(Endpoint(*place) for place in dict.fromkeys((own, *known)) if place is not None)
+        places = tuple(Endpoint(*place) for place in dict.fromkeys((own, *known)) if place is not None)
+        ways = [each.dns01 for each in configured(self._settings) if each.dns01 is not None]
+        return (*places, *(peer for way in ways for peer in api_peers(way)))
 
     # ------------------------------------------------------------ beforehand
 
