@@ -46,19 +46,17 @@ from datetime import datetime
 from threading import Lock
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rotator import __version__
 from rotator.core.budget.forecast import Outlook
-from rotator.core.lead import PolicySettings, emergency_at, renew_at
-from rotator.core.model import Campaign, Decision, Facts, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
+from rotator.core.lead import PolicySettings
+from rotator.core.model import Campaign, Finding, Inventory, Notice, Outcome, Plan, Result, Stage
 from rotator.core.readiness import Kept
 from rotator.core.rules.catalogue import RULES
-
-Labels = tuple[str, ...]
-_CERTIFICATE: Labels = ("certificate", "owner")
+from rotator.gauges import Labels, counter, gauge, of_look, of_preflights
 
 
 class Metrics(Collector):
@@ -91,7 +89,7 @@ class Metrics(Collector):
 
     def observe(self, inventory: Inventory, plan: Plan) -> None:
         """Replace everything that follows from a look."""
-        look = tuple(_of_look(inventory, plan, self._policy))
+        look = tuple(of_look(inventory, plan, self._policy))
         with self._lock:
             self._look = look
             down = {problem.source for problem in inventory.problems}
@@ -120,8 +118,8 @@ class Metrics(Collector):
                 deadlines[str(one.id),] = one.deadline.timestamp()
         name = "rotator_campaign_deadline_timestamp_seconds"
         shown = (
-            _gauge("rotator_campaign_members", "Certificates of open campaigns", ("campaign", "status"), members),
-            _gauge(name, "When open campaigns should be done", ("campaign",), deadlines),
+            gauge("rotator_campaign_members", "Certificates of open campaigns", ("campaign", "status"), members),
+            gauge(name, "When open campaigns should be done", ("campaign",), deadlines),
         )
         with self._lock:
             self._campaigns = shown if members else ()
@@ -170,161 +168,26 @@ class Metrics(Collector):
         yield from now
 
     def _counted(self) -> Iterator[Metric]:
-        yield _gauge("rotator_build_info", "1", ("version",), {(__version__,): 1})
-        yield _gauge("rotator_source_up", "0 where the last look could not look", ("source",), _each(self._sources))
+        yield gauge("rotator_build_info", "1", ("version",), {(__version__,): 1})
+        yield gauge("rotator_source_up", "0 where the last look could not look", ("source",), _each(self._sources))
         if self._last_complete is not None:
             name = "rotator_scan_last_success_timestamp_seconds"
-            yield _gauge(name, "When the last complete look began", (), {(): self._last_complete.timestamp()})
-        yield _gauge("rotator_findings", "What the audit finds", ("rule", "name", "severity"), self._findings)
-        yield from _of_preflights(self._foretold)
-        yield _gauge("rotator_issuer_budget_remaining", "What a limit has left", ("issuer", "limit"), self._budgets)
-        yield _gauge("rotator_notices", "Open notices", ("kind", "severity"), self._notices)
-        yield _counter("rotator_rotations", "Rotations ended", ("result",), self._rotations)
+            yield gauge(name, "When the last complete look began", (), {(): self._last_complete.timestamp()})
+        yield gauge("rotator_findings", "What the audit finds", ("rule", "name", "severity"), self._findings)
+        yield from of_preflights(self._foretold)
+        yield gauge("rotator_issuer_budget_remaining", "What a limit has left", ("issuer", "limit"), self._budgets)
+        yield gauge("rotator_notices", "Open notices", ("kind", "severity"), self._notices)
+        yield counter("rotator_rotations", "Rotations ended", ("result",), self._rotations)
         yield SummaryMetricFamily("rotator_rotation_seconds", "How long they took", *self._seconds)
-        yield _counter("rotator_orders", "Orders placed", ("issuer", "result"), self._orders)
-        yield _counter("rotator_alert_deliveries", "Messages that arrived", ("alerter",), self._arrived)
-        yield _counter("rotator_alert_delivery_failures", "Messages that did not", ("alerter",), self._failed)
-
-
-# ---------------------------------------------------------------- one look
-
-
-def _of_look(inventory: Inventory, plan: Plan, policy: PolicySettings | None) -> Iterator[Metric]:
-    facts = {one.spec.name: one for one in inventory.facts}
-    pairs = [(decision, facts[decision.spec.name]) for decision in plan.decisions if decision.spec.name in facts]
-    yield _gauge("rotator_scan_last_timestamp_seconds", "When the last look began", (), {(): inventory.at.timestamp()})
-    yield _gauge(
-        "rotator_certificates",
-        "Certificates in our care",
-        ("action", "reason"),
-        Counter((decision.action.value, decision.reason.value) for decision in plan.decisions),
-    )
-    yield _info(pairs)
-    yield from _held(pairs)
-    yield from _dates(pairs, policy)
-    yield from _served(pairs)
-    yield _unmanaged(inventory)
-    ahead: dict[Labels, float] = {(one.peer,): one.ahead.total_seconds() for one in inventory.clocks}
-    yield _gauge("rotator_clock_skew_seconds", "How far our clock is ahead of a peer's", ("peer",), ahead)
-
-
-Pairs = list[tuple[Decision, Facts]]
-
-
-def _info(pairs: Pairs) -> Metric:
-    values: dict[Labels, float] = {}
-    for decision, facts in pairs:
-        if facts.newest is not None:
-            leaf = facts.newest.leaf
-            labels = (leaf.fingerprint, leaf.issuer, leaf.key_algorithm, str(leaf.key_size), decision.spec.mode.value)
-            values[(*_who(decision), *labels)] = 1
-    names = (*_CERTIFICATE, "fingerprint_sha256", "issuer", "key_type", "key_bits", "mode")
-    return _gauge("rotator_certificate_info", "The current certificate", names, values)
-
-
-def _held(pairs: Pairs) -> Iterator[Metric]:
-    begins: dict[Labels, float] = {}
-    ends: dict[Labels, float] = {}
-    for decision, facts in pairs:
-        for location, held in facts.installed.items():
-            if held.chain is not None:
-                labels = (*_who(decision), str(location))
-                begins[labels] = held.chain.not_before.timestamp()
-                ends[labels] = held.chain.not_after.timestamp()
-    names = (*_CERTIFICATE, "place")
-    yield _gauge("rotator_certificate_not_before_timestamp_seconds", "Begin of what a place holds", names, begins)
-    yield _gauge("rotator_certificate_not_after_timestamp_seconds", "End of what a place holds", names, ends)
-
-
-def _dates(pairs: Pairs, policy: PolicySettings | None) -> Iterator[Metric]:
-    due: dict[Labels, float] = {}
-    emergency: dict[Labels, float] = {}
-    for decision, facts in pairs:
-        if facts.newest is None:
-            continue
-        if policy is not None:
-            due[_who(decision)] = renew_at(facts.newest, facts.spec, facts.suggestion, policy).timestamp()
-            emergency[_who(decision)] = emergency_at(facts.newest, facts.spec, policy).timestamp()
-        elif decision.lead is not None:
-            due[_who(decision)] = (facts.newest.not_after - decision.lead).timestamp()
-    yield _gauge("rotator_certificate_renew_at_timestamp_seconds", "When it is due", _CERTIFICATE, due)
-    yield _gauge("rotator_certificate_emergency_timestamp_seconds", "Its emergency line", _CERTIFICATE, emergency)
-
-
-def _served(pairs: Pairs) -> Iterator[Metric]:
-    ends: dict[Labels, float] = {}
-    addresses: dict[Labels, float] = {}
-    others: dict[Labels, float] = {}
-    for decision, facts in pairs:
-        up = [one for shown in facts.served.values() for one in shown if one.state.up and one.chain is not None]
-        for one in up:
-            assert one.chain is not None
-            ends[(*_who(decision), str(one.endpoint), one.address)] = one.chain.not_after.timestamp()
-        if facts.served:
-            newest = facts.newest.fingerprint if facts.newest else ""
-            addresses[_who(decision)] = len(up)
-            others[_who(decision)] = sum(one.fingerprint != newest for one in up)
-    name = "rotator_certificate_served_not_after_timestamp_seconds"
-    yield _gauge(name, "End of what an address serves", (*_CERTIFICATE, "endpoint", "address"), ends)
-    yield _gauge("rotator_certificate_served_addresses", "Addresses that serve one", _CERTIFICATE, addresses)
-    yield _gauge("rotator_certificate_served_mismatch", "Addresses that serve another one", _CERTIFICATE, others)
-
-
-def _unmanaged(inventory: Inventory) -> Metric:
-    ends: dict[Labels, float] = {}
-    for found in inventory.unmanaged:
-        if found.chain is not None and not found.ignored:
-            labels = (str(found.location), str(found.endpoint or ""))
-            at = found.chain.not_after.timestamp()
-            ends[labels] = min(at, ends.get(labels, at))  # the same place from two sources: the worse one
-    name = "rotator_unmanaged_not_after_timestamp_seconds"
-    return _gauge(name, "End of what is in nobody's care", ("place", "endpoint"), ends)
-
-
-def _of_preflights(kept: Mapping[str, Kept]) -> Iterator[Metric]:
-    failed: dict[Labels, float] = {}
-    asked: dict[Labels, float] = {}
-    well: dict[Labels, float] = {}
-    for name, one in kept.items():
-        failed |= {(name, answer.issuer): float(answer.fails) for answer in one.readiness.answers}
-        asked[name,] = one.asked.timestamp()
-        if one.succeeded is not None:
-            well[name,] = one.succeeded.timestamp()
-    yield _gauge("rotator_preflight_failed", "The next renewal would fail", ("certificate", "issuer"), failed)
-    yield _gauge("rotator_preflight_last_timestamp_seconds", "When it was last asked", ("certificate",), asked)
-    yield _gauge("rotator_preflight_last_success_timestamp_seconds", "When all was well", ("certificate",), well)
-
-
-def _who(decision: Decision) -> Labels:
-    return (decision.spec.name, decision.spec.owner)
+        yield counter("rotator_orders", "Orders placed", ("issuer", "result"), self._orders)
+        yield counter("rotator_alert_deliveries", "Messages that arrived", ("alerter",), self._arrived)
+        yield counter("rotator_alert_delivery_failures", "Messages that did not", ("alerter",), self._failed)
 
 
 def _order_result(outcome: Outcome) -> str:
     if outcome.result is Result.PENDING:
         return "pending"
     return "failed" if outcome.result is Result.FAILED and outcome.stage is Stage.ISSUE else "issued"
-
-
-# ---------------------------------------------------------------- families
-
-
-def _gauge(name: str, text: str, labels: Labels, values: Mapping[Labels, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=labels)
-    for own, value in _cleaned(values).items():
-        family.add_metric(own, value)
-    return family
-
-
-def _counter(name: str, text: str, labels: Labels, values: Mapping[Labels, float]) -> Metric:
-    family = CounterMetricFamily(name, text, labels=labels)
-    for own, value in _cleaned(values).items():
-        family.add_metric(own, value)
-    return family
-
-
-def _cleaned(values: Mapping[Labels, float]) -> dict[Labels, float]:
-    """Labels that UTF-8 can write (a broken certificate's name may hold half a surrogate), each set of them once."""
-    return {tuple(one.encode(errors="replace").decode() for one in own): values[own] for own in sorted(values)}
 
 
 def _each(values: Mapping[str, float]) -> dict[Labels, float]:
