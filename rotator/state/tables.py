@@ -5,15 +5,12 @@ Columns hold what is searched by; a whole value of the model is a JSON document 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -23,39 +20,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
+
+from rotator.state.columns import Moment, sealed
 
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 
 FLEET = "*"
 """Stands for all certificates where a row names one."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept in UTC; a naive one is refused, for what it means depends on the machine it came from."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse or convert.
-
-        Raises:
-            ValueError: the moment has no time zone.
-        """
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise ValueError(f"{value.isoformat()} has no time zone, so it is no moment")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 metadata = MetaData(
@@ -66,11 +39,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def _sealed() -> tuple[Column[str], Column[bytes]]:
-    """A sealed value and the id of the key that opens it; both empty when there is none."""
-    return Column("key_id", String(32)), Column("sealed", LargeBinary)
 
 
 # ---------------------------------------------------------------- certificates
@@ -140,7 +108,7 @@ pending = Table(
     Column("issuer", String, nullable=False),
     Column("checkpoint", Text),
     Column("started", Moment),
-    *_sealed(),
+    *sealed(),
 )
 
 orders = Table(
@@ -177,7 +145,7 @@ bundles = Table(
     Column("at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("finished_at", Moment),
-    *_sealed(),
+    *sealed(),
     UniqueConstraint("certificate", "fingerprint"),
 )
 
@@ -212,7 +180,7 @@ snapshots = Table(
     Column("address", String, primary_key=True),
     Column("observation", JSON, nullable=False),
     Column("written", Integer),
-    *_sealed(),
+    *sealed(),
 )
 
 quarantines = Table(
@@ -379,7 +347,7 @@ notices = Table(
     Column("undelivered", JSON, nullable=False),
 )
 
-drawers = Table("drawers", metadata, Column("key", String, primary_key=True), *_sealed())
+drawers = Table("drawers", metadata, Column("key", String, primary_key=True), *sealed())
 
 SEALED = (pending, bundles, snapshots, drawers)
 """Tables with a sealed column."""
