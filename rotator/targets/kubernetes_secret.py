@@ -7,17 +7,16 @@ one annotation of ours says which certificate rotator put there. `ca.crt` is ren
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from pydantic import Field
 
 from rotator.core.model import Bundle, Chain, Check, Deployed, Endpoint, Location, Observation, Snapshot, TargetSpec
-from rotator.core.pem import PemError, chain_pem, key_matches, read_certificates, read_key
+from rotator.core.pem import chain_pem
 from rotator.errors import Conflict, TargetError
 from rotator.lib.kube.anchors import renewed_ca
 from rotator.lib.kube.cluster import Cluster, Pace, connect, patience
@@ -30,10 +29,10 @@ from rotator.lib.kube.resources import SECRETS
 from rotator.lib.kube.secrets import TLS, Surroundings, location_of, observe, read
 from rotator.lib.kube.transport import ENDPOINTS_UNKNOWN, IGNORE_UNSEEN, Access
 from rotator.lib.kube.workloads import Named, restart
+from rotator.lib.kube.writing import FINGERPRINT, Before, Change, ca_to_restore, holds, patch, whole
 from rotator.ports import Clock
 from rotator.settings import Duration, PluginSettings
 
-FINGERPRINT = "rotator/fingerprint"
 TRIES = 5
 
 
@@ -53,22 +52,6 @@ class KubernetesSecretSettings(PluginSettings):
     allow_managers: tuple[str, ...] = Field(
         default=(), description="Field managers beside kubectl that may have written `tls.crt` (globs)."
     )
-
-
-class _State(msgspec.Struct):
-    """What a snapshot keeps to put a Secret back; sealed by whoever stores it."""
-
-    certificate: bytes
-    key: bytes
-    ca: bytes | None
-    fingerprint: str | None
-
-    def __repr__(self) -> str:
-        return "_State(hidden)"
-
-
-Change = Mapping[str, Any]
-"""A merge patch without the resourceVersion, or a whole object where there was none."""
 
 
 class KubernetesSecretTarget:
@@ -113,8 +96,8 @@ class KubernetesSecretTarget:
         except KubeError as error:
             raise TargetError(f"{self._where}: {error}") from error
         held = secret.data or TlsData()
-        state = _State(held.certificate, held.key, held.ca, (secret.metadata.annotations or {}).get(FINGERPRINT))
-        return Snapshot(observation, msgspec.json.encode(state))
+        before = Before(held.certificate, held.key, held.ca, (secret.metadata.annotations or {}).get(FINGERPRINT))
+        return Snapshot(observation, msgspec.json.encode(before))
 
     def _around(self) -> Surroundings:
         """The same knowledge that the source has, of this one namespace; what may not be read is only missing."""
@@ -151,32 +134,32 @@ class KubernetesSecretTarget:
         def change(secret: Secret | None) -> tuple[Change | None, str]:
             if secret is None:
                 self._compare(None, replacing, bundle.chain.fingerprint)
-                return self._whole(bundle), f"{self._where} was created"
+                return whole(self._settings.namespace, self._settings.name, bundle), f"{self._where} was created"
             held = secret.data or TlsData()
-            if _holds(held, bundle):
+            if holds(held, bundle):
                 return None, f"{self._where} holds this certificate already"
             self._compare(read(secret)[0], replacing, bundle.chain.fingerprint)
             ca, told = renewed_ca(held.ca, read(secret)[0], bundle.chain)
             wanted = TlsData(chain_pem(bundle.chain), bundle.key, ca)
-            return _patch(wanted, held, bundle.chain.fingerprint), f"{self._where} was written{told}"
+            return patch(wanted, held, bundle.chain.fingerprint), f"{self._where} was written{told}"
 
         return self._swap(change)
 
     def restore(self, to: Snapshot, *, replacing: str | None) -> Deployed:
         if not to.state or (to.chain is None and to.observation.problem is None):
             return Deployed(to.observation.location, f"{self._where} was empty before and stays as it is")
-        state = msgspec.json.decode(to.state, type=_State)
+        before = msgspec.json.decode(to.state, type=Before)
 
         def change(secret: Secret | None) -> tuple[Change | None, str]:
             if secret is None:
                 raise Conflict(f"{self._where} was deleted meanwhile; nothing was put back")
             held = secret.data or TlsData()
-            if (held.certificate, held.key) == (state.certificate, state.key):
+            if (held.certificate, held.key) == (before.certificate, before.key):
                 return None, f"{self._where} holds what it held before already"
             chain = read(secret)[0]
             self._compare(chain, replacing, to.fingerprint)
-            wanted = TlsData(state.certificate, state.key, _ca_to_restore(held, state, to.chain, chain))
-            return _patch(wanted, held, state.fingerprint), f"{self._where} was put back"
+            wanted = TlsData(before.certificate, before.key, ca_to_restore(held, before, to.chain, chain))
+            return patch(wanted, held, before.fingerprint), f"{self._where} was put back"
 
         return self._swap(change)
 
@@ -241,16 +224,6 @@ class KubernetesSecretTarget:
         if secret.metadata.deletion_timestamp:
             raise TargetError(f"{self._where} is being deleted; nothing was written")
 
-    def _whole(self, bundle: Bundle) -> Change:
-        metadata = {
-            "name": self._settings.name,
-            "namespace": self._settings.namespace,
-            "labels": {"app.kubernetes.io/managed-by": "rotator"},
-            "annotations": {FINGERPRINT: bundle.chain.fingerprint},
-        }
-        contents = {"tls.crt": _encoded(chain_pem(bundle.chain)), "tls.key": _encoded(bundle.key)}
-        return {"apiVersion": "v1", "kind": "Secret", "type": TLS, "metadata": metadata, "data": contents}
-
     def rehearse(self) -> tuple[Check, ...]:
         """Try the write, and each restart that the config names, as dry runs."""
         namespace = self._settings.namespace
@@ -294,38 +267,7 @@ class KubernetesSecretTarget:
         return TargetSpec(cls.kind, settings)
 
 
-def _ca_to_restore(held: TlsData, state: _State, old: Chain | None, new: Chain | None) -> bytes | None:
-    """The old `ca.crt`, unless somebody else has changed it since our deploy."""
-    if new is None:
-        return state.ca
-    ours, _ = renewed_ca(state.ca, old, new)
-    return state.ca if held.ca == ours else held.ca
-
-
-def _patch(wanted: TlsData, held: TlsData, fingerprint: str | None) -> Change:
-    """The merge patch for both keys, our annotation, and `ca.crt` where it is to change."""
-    contents: dict[str, str | None] = {"tls.crt": _encoded(wanted.certificate), "tls.key": _encoded(wanted.key)}
-    if wanted.ca != held.ca:
-        contents["ca.crt"] = _encoded(wanted.ca) if wanted.ca is not None else None
-    return {"metadata": {"annotations": {FINGERPRINT: fingerprint}}, "data": contents}
-
-
-def _holds(held: TlsData, bundle: Bundle) -> bool:
-    """Whether the Secret holds this very bundle: the same chain, and a key that belongs to it."""
-    try:
-        same = tuple(each.fingerprint for each in read_certificates(held.certificate))
-        return same == tuple(each.fingerprint for each in bundle.chain.certificates) and key_matches(
-            bundle.chain, read_key(held.key)
-        )
-    except PemError:
-        return False
-
-
 def _unsettled(refused: KubeError | None) -> str:
     if refused is None or not refused.uncertain:
         return ""
     return f"; a write before it ended without an answer ({refused}), so either certificate may be there"
-
-
-def _encoded(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -12,7 +12,8 @@ import pytest
 from rotator.core.model import Bundle, Endpoint, Location, Observation, ProblemKind
 from rotator.core.pem import certificate_pem, chain_pem
 from rotator.errors import Conflict, TargetError
-from rotator.targets.kubernetes_secret import FINGERPRINT, TRIES, KubernetesSecretTarget
+from rotator.lib.kube.writing import FINGERPRINT
+from rotator.targets.kubernetes_secret import TRIES, KubernetesSecretTarget
 from tests.lib.kube_builders import (
     TLS,
     authority,
