@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -77,8 +78,7 @@ class AcmeSettings(PluginSettings):
         if ended := why_ended(value, parts.hostname or ""):
             raise ValueError(ended)
         if parts.scheme != "https" or not parts.hostname:
-            known = ", ".join(PRESETS)
-            raise ValueError(f"{value!r} is no directory; write its https:// address, or one of {known}")
+            raise ValueError(f"{value!r} is no directory; {_which(value)}")
         return value
 
     @field_validator("email")
@@ -134,6 +134,14 @@ class AcmeSettings(PluginSettings):
     def verify(self) -> bool | str:
         """What the directory's TLS is verified with, as requests wants it."""
         return str(self.ca_file) if self.ca_file else True
+
+
+def _which(written: str) -> str:
+    """What to write instead: the well-known name that was probably meant, else all that there is."""
+    near = get_close_matches(written.lower(), PRESETS, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"write its https:// address, or one of {', '.join(PRESETS)}"
 
 
 def read_roots(path: Path | None, issuer: str) -> tuple[Certificate, ...]:

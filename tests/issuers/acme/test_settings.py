@@ -65,8 +65,9 @@ def test_a_directory_may_say_what_its_ca_is_called() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"directory": "letsencrpyt"}, "or one of letsencrypt, letsencrypt-staging"),
-        ({"directory": "http://ca.example/dir"}, "is no directory"),
+        ({"directory": "http://ca.example/dir"}, "is no directory; write its https:// address, or one of letsencrypt,"),
+        ({"directory": "letsencript"}, "'letsencript' is no directory; did you mean 'letsencrypt'?"),
+        ({"directory": "LetsEncrypt"}, "did you mean 'letsencrypt'?"),
         ({"directory": "buypass"}, "Buypass ended its ACME service in April 2026; use letsencrypt"),
         ({"directory": "https://api.buypass.com/acme/directory"}, "Buypass ended its ACME service"),
         ({"directory": "google"}, "google opens accounts only for its customers: get a key id .* and set eab"),
