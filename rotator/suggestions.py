@@ -26,14 +26,17 @@ def suggestion_for(
     """
     if chain is None or spec.mode is Mode.OBSERVE or chain.not_after <= now:
         return None
+    known = _is_accepted(chain, history) and history.accepted_issuer in spec.issuers
     for name in _signers(spec, chain, history):
         issuer = world.issuers.get(name)
         if not isinstance(issuer, SuggestsRenewal):
             continue
         try:
-            found = suggestion_of(issuer, chain.leaf, world.store, f"suggestion/{name}/{spec.name}", now)
+            drawer = f"suggestion/{name}/{spec.name}"
+            found = suggestion_of(issuer, chain.leaf, world.store, drawer, now, issued_by=name if known else "")
         except IssueError as error:
-            log.warning("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
+            tell = log.warning if known else log.info  # who has not signed it has nothing to say of it anyway
+            tell("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
         else:
             if found is not None:
                 return found
@@ -41,7 +44,7 @@ def suggestion_for(
 
 
 def suggestion_of(
-    issuer: SuggestsRenewal, certificate: Certificate, keep: Keep, drawer: str, now: datetime
+    issuer: SuggestsRenewal, certificate: Certificate, keep: Keep, drawer: str, now: datetime, *, issued_by: str = ""
 ) -> Suggestion | None:
     """The suggestion for a certificate: the kept one until `ask_again_at`, else a new answer, which is kept.
 
@@ -49,6 +52,8 @@ def suggestion_of(
 
     Args:
         drawer: where it is kept; what lies there for another certificate does not count, and is written over.
+        issued_by: the issuer's name where it has issued the certificate: an answer that is none is worth a warning
+            then, the first time.
 
     Raises:
         IssueError: the issuer cannot be asked right now, and has said nothing before.
@@ -64,14 +69,29 @@ def suggestion_of(
         log.warning("the last renewal suggestion stands", subject=certificate.subject, error=str(error))
         return _usable(kept)
     if new is not None:
+        if issued_by and _is_no_answer(new) and not (kept is not None and _is_no_answer(kept)):
+            log.warning(
+                "the issuer of a certificate gives no renewal suggestion of it; it is renewed by its own dates",
+                subject=certificate.subject,
+                issuer=issued_by,
+                answer=new.explanation,
+            )
         keep.put(drawer, _written(new, certificate))
     return _usable(new)
 
 
 def _signers(spec: CertificateSpec, chain: Chain, history: History) -> tuple[str, ...]:
-    accepted, signer = history.accepted, history.accepted_issuer
-    ours = accepted is not None and accepted.fingerprint == chain.fingerprint
-    return (signer,) if ours and signer in spec.issuers else spec.issuers
+    signer = history.accepted_issuer
+    return (signer,) if _is_accepted(chain, history) and signer in spec.issuers else spec.issuers
+
+
+def _is_accepted(chain: Chain, history: History) -> bool:
+    return history.accepted is not None and history.accepted.fingerprint == chain.fingerprint
+
+
+def _is_no_answer(suggestion: Suggestion) -> bool:
+    """Neither a window nor the plain word that nothing is suggested."""
+    return _usable(suggestion) is None and bool(suggestion.explanation)
 
 
 def _usable(suggestion: Suggestion | None) -> Suggestion | None:

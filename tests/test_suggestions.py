@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from rotator.core.model import Certificate, History, Mode, Suggestion
 from rotator.errors import IssueError
@@ -126,6 +127,39 @@ def test_where_nobody_is_known_to_have_signed_everybody_is_asked() -> None:
     watched = spec(issuers=("broken", "silent", "plain", "gone", "knows"))
     assert suggestion_for(watched, CURRENT, History(), told, NOW) == WINDOW
     assert suggestion_for(replace(watched, issuers=("broken",)), CURRENT, History(), told, NOW) is None
+
+
+def warned(history: History, ca: Ca, drawer: Drawer, later: timedelta = timedelta(0)) -> list[tuple[str, str]]:
+    """What is logged while a certificate with this past is asked about: level and answer."""
+    watched = spec(issuers=("ca",))
+    with structlog.testing.capture_logs() as logs:
+        suggestion_for(watched, CURRENT, history, world(drawer, ca=ca), NOW + later)
+    return [(line["log_level"], line.get("answer") or line["error"]) for line in logs]
+
+
+def test_an_issuer_that_knows_nothing_of_its_own_certificate_is_warned_of_once() -> None:
+    """Then it is named wrongly, or the CA has lost it; of a certificate that came from elsewhere it is nothing."""
+    ca, drawer = Ca(Suggestion(NOW, NOW, "status 404", NOW + 6 * HOUR)), Drawer()
+    own = replace(ours(CURRENT, spec(issuers=("ca",))), accepted_issuer="ca")
+
+    assert warned(History(), ca, Drawer()) == []
+    assert warned(own, ca, drawer) == [("warning", "status 404")]
+    assert warned(own, ca, drawer, 7 * HOUR) == []
+    assert len(ca.asked) == 3
+
+
+def test_an_issuer_that_suggests_nothing_is_not_warned_of() -> None:
+    """A window without length and without a word is an answer like any other."""
+    own = replace(ours(CURRENT, spec(issuers=("ca",))), accepted_issuer="ca")
+    assert warned(own, Ca(replace(WINDOW, start=NOW, end=NOW, explanation="")), Drawer()) == []
+
+
+def test_an_issuer_that_fails_is_warned_of_where_it_has_signed() -> None:
+    """Of a found certificate it may know nothing in any case, so that is only information."""
+    own = replace(ours(CURRENT, spec(issuers=("ca",))), accepted_issuer="ca")
+    broken = Ca(problem="status 503")
+    assert warned(own, broken, Drawer()) == [("warning", "status 503")]
+    assert warned(History(), broken, Drawer()) == [("info", "status 503")]
 
 
 @pytest.mark.parametrize(("mode", "left"), [(Mode.OBSERVE, 40 * DAY), (Mode.ROTATE, -DAY)], ids=["observed", "expired"])

@@ -139,7 +139,12 @@ class CertificateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """When the issuer would like a renewal (ACME ARI, RFC 9773)."""
+    """When the issuer would like a renewal (ACME ARI, RFC 9773).
+
+    Attributes:
+        explanation: the CA's page about it, or without a window what the CA answered instead of one; empty where it
+            suggests nothing and that is all there is to say.
+    """
 
     start: datetime
     end: datetime

@@ -39,16 +39,20 @@ def read_suggestion(text: bytes, retry_after: str | None, now: datetime) -> Sugg
         window = body["suggestedWindow"]
         start, end = _moment(window["start"]), _moment(window["end"])
     except (ValueError, TypeError, KeyError, OverflowError):
-        return nothing(now)
+        return nothing(now, "an answer that makes no sense")
     if end <= start:
-        return nothing(now)
+        return nothing(now, "a window that ends before it has begun")
     wait = clamp(parse_retry_after(retry_after, now), default=LONG_TERM, least=LEAST, most=MOST)
     return Suggestion(start, end, _explanation(body), now + wait)
 
 
-def nothing(now: datetime) -> Suggestion:
-    """No suggestion, to be asked for again in six hours: a window without length, which nobody acts on."""
-    return Suggestion(now, now, "", now + LONG_TERM)
+def nothing(now: datetime, instead: str) -> Suggestion:
+    """No suggestion, to be asked for again in six hours: a window without length, which nobody acts on.
+
+    Args:
+        instead: what the CA answered.
+    """
+    return Suggestion(now, now, instead, now + LONG_TERM)
 
 
 def _moment(text: Any) -> datetime:

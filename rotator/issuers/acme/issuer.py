@@ -133,15 +133,12 @@ class AcmeIssuer:
             self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
             raise IssueError(f"{self.name}: asked for renewal information, the CA says status {answer.status_code}")
         if not answer.ok or left_tls(answer):
-            # Another CA's certificate, as an adopted one may be; or we name certificates wrongly, which nobody would
-            # ever notice otherwise.
-            log.warning(
-                "the CA has renewal information, but gives none of this certificate",
-                issuer=self.name,
-                id=identity,
-                status=answer.status_code,
+            # Another CA's certificate, as an adopted one may be; or we name certificates wrongly. Who knows where it
+            # came from can tell them apart.
+            log.debug(
+                "no renewal information of a certificate", issuer=self.name, id=identity, status=answer.status_code
             )
-            return nothing(now)
+            return nothing(now, f"status {answer.status_code}")
         return read_suggestion(answer.content, answer.headers.get("Retry-After"), now)
 
     def is_exempt(self, checkpoint: str) -> bool:
