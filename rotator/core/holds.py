@@ -5,7 +5,7 @@ Pure. The order of the checks, and what each makes sure of, stands in `rotator.c
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from rotator.core.drift import needing, seen_places
 from rotator.core.lead import PolicySettings, second_look_after, span
@@ -19,6 +19,7 @@ from rotator.core.limits import (
     next_opening,
     open_ask,
     redeploy_until,
+    untold_until,
 )
 from rotator.core.model import Action, Facts, Mode, Stage, TlsaMode
 from rotator.core.pem import moment
@@ -240,10 +241,25 @@ def too_soon(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | N
         return None
     if not wanted.reasons & GAP_SKIPPERS:
         return Held(Action.WAIT, Reason.GAP, f"issued too short a while ago, not again before {moment(until)}", until)
-    if not gap_was_skipped(facts) or Reason.APPROVAL in facts.history.approvals:
+    if Reason.APPROVAL in facts.history.approvals:
         return None
-    message = f"a second new certificate in a row before its time; by itself not before {moment(until)}"
-    return Held(Action.HOLD, Reason.APPROVAL, message, until, approve_command(facts))
+    if gap_was_skipped(facts):
+        message = f"a second new certificate in a row before its time; by itself not before {moment(until)}"
+        return Held(Action.HOLD, Reason.APPROVAL, message, until, approve_command(facts))
+    return _maybe_skipped(facts, wanted, until)
+
+
+def _maybe_skipped(facts: Facts, wanted: Wanted, gap_ends: datetime) -> Held | None:
+    """A state that is younger than the certificate cannot tell whether this would be the second one in a row."""
+    told = untold_until(facts, wanted.chain) if wanted.chain else None
+    if told is None:
+        return None
+    until, approve = min(told, gap_ends), approve_command(facts)
+    message = (
+        f"issued a short while ago, and the state is too new to tell whether that was before its time already; by "
+        f"itself not before {moment(until)}, at once by `{approve}` or `rotator rotate {facts.spec.name} --force`"
+    )
+    return Held(Action.HOLD, Reason.APPROVAL, message, until, approve)
 
 
 def capped(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | None:

@@ -30,6 +30,8 @@ STEPS = (MINUTE, 10 * MINUTE, 100 * MINUTE, DAY)
 SUCCESSES = frozenset({Result.DONE, Result.UNPROVED})
 HARMS = frozenset({Result.ROLLED_BACK, Result.STRANDED})
 ISSUED = "issued"
+BACKDATED = HOUR
+"""How far back public CAs date the beginning of what they sign."""
 
 
 # ---------------------------------------------------------------- what a person asked for
@@ -160,15 +162,29 @@ def gap_until(facts: Facts, chain: Chain | None, lead: timedelta) -> datetime | 
     The certificate's own beginning counts as an issuance, so that lost state does not forget one.
     """
     lifetime, digest = chain.lifetime if chain else facts.spec.lifetime, facts.spec.digest
+    own = gap(lifetime, lead)
     done = (order for order in facts.history.orders if order.result == ISSUED and order.digest == digest)
-    issued = [order.at for order in done if order.at <= facts.now + DAY]
+    ends = [order.at + own for order in done if order.at <= facts.now + DAY]
     if chain is not None and not _known_of_another_digest(facts, chain) and chain.not_before <= facts.now + DAY:
-        issued.append(chain.not_before)
-    until = max(issued, default=None)
-    if until is None:
+        ends.append(chain.not_before + own)
+        if (told := untold_until(facts, chain)) is not None:
+            due = chain.lifetime - lead - lead / 20  # at the earliest; an ordinary renewal is not held
+            ends.append(min(told, chain.not_before + min(DAY + BACKDATED, due)))
+    until = max(ends, default=None)
+    return until if until is not None and facts.now < until else None
+
+
+def untold_until(facts: Facts, chain: Chain) -> datetime | None:
+    """Until when nobody can tell whether a chain came of an order that was lost with the ledger; None where one can.
+
+    It can be told of a chain that rotator accepted, of one that is younger than the ledger, and of any as soon as the
+    ledger has a whole day, the time over which orders are capped. Until then orders may have been placed that the cap
+    does not count, and the gap may have been skipped already.
+    """
+    since = facts.history.ledger_since or facts.now
+    if is_ours(facts, chain) or since <= chain.not_before or facts.now >= since + DAY:
         return None
-    until += gap(lifetime, lead)
-    return until if facts.now < until else None
+    return since + DAY
 
 
 def _known_of_another_digest(facts: Facts, chain: Chain) -> bool:

@@ -46,7 +46,7 @@ class Reason(StrEnum):
     ROOT_CHANGED = "root-changed"  # the new chain ends in a root the clients may not trust
     TLSA_MISMATCH = "tlsa-mismatch"  # the DNS publishes keys that the next certificate would not match
     REQUEST_UNFIT = "request-unfit"  # the request that was made elsewhere cannot be ordered with
-    APPROVAL = "approval"  # a finding on the new chain needs a person
+    APPROVAL = "approval"  # another new certificate before its time needs a person
     REPLACED_BY_HAND = "replaced-by-hand"  # somebody put an older one back
     UNSEEN = "unseen"  # a place could not be looked at
     SECOND_LOOK = "second-look"  # seen once; must be seen twice

@@ -21,6 +21,7 @@ from rotator.state.campaigning import avoided
 from rotator.state.deploying import quarantine_from
 from rotator.state.issuing import order_from
 from rotator.state.people import list_pauses, pause_of
+from rotator.state.planning import ledger_since
 from rotator.state.recording import attempt_from, list_outcomes
 from rotator.state.serial.certificates import chain_from_json
 from rotator.state.serial.world import location_from_json
@@ -63,6 +64,7 @@ class _Past:
     progress: Rows
     standing: Rows
     pauses: Mapping[str, Pause]
+    ledger_since: datetime | None
 
 
 def histories(connection: Connection, certificates: Iterable[str], now: datetime) -> Mapping[str, History]:
@@ -108,6 +110,7 @@ def _read(connection: Connection, names: frozenset[str], now: datetime) -> _Past
         progress=rows(progress, only=(progress.c.certificate, progress.c.fingerprint)),
         standing=rows(standing),
         pauses=list_pauses(connection, now),
+        ledger_since=ledger_since(connection),
     )
 
 
@@ -140,6 +143,7 @@ def _history(name: str, past: _Past) -> History:
         held_by_hand=(stands.held_by_hand or "") if stands else "",
         ours=frozenset(row.fingerprint for row in held),
         revoked=frozenset(row.fingerprint for row in past.revocations.get(name, ())),
+        ledger_since=past.ledger_since,
     )
 
 

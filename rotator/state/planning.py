@@ -19,9 +19,15 @@ def is_empty(connection: Connection) -> bool:
     return connection.execute(select(plans.c.id)).first() is None
 
 
+def ledger_since(connection: Connection) -> datetime | None:
+    """When the first plan of this state was kept; None before it."""
+    return connection.execute(select(plans.c.began)).scalar_one_or_none()
+
+
 def keep_plan(connection: Connection, plan: Plan) -> None:
     """Write it over the one before, and remember which renewals it foresees."""
-    upsert(connection, plans, {"id": _THE_ONE, "at": plan.at, "first": plan.first})
+    began = ledger_since(connection) or plan.at
+    upsert(connection, plans, {"id": _THE_ONE, "at": plan.at, "first": plan.first, "began": began})
     connection.execute(delete(decisions))
     rows = [
         {"position": position, "certificate": decision.spec.name, "document": decision_to_json(decision)}

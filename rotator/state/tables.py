@@ -230,13 +230,14 @@ audit = Table(
     Column("detail", Text, nullable=False),
 )
 
-# The last plan: one row, and a row for each of its decisions.
+# The last plan: one row, and a row for each of its decisions; and when the first one of this state was kept.
 plans = Table(
     "plans",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("first", Boolean, nullable=False),
+    Column("began", Moment),
 )
 
 decisions = Table(

@@ -71,6 +71,7 @@ class Life:
         self.seen: dict[Reason, datetime] = {}
         self.foreseen_at: datetime | None = None
         self.stored: Plan | None = None
+        self.ledger_since: datetime | None = None
         self.unfinished = self.ours = False
         self.asked = 0
         self.wakes: list[datetime] = []  # because a rotation ended
@@ -96,6 +97,7 @@ class Life:
             key_kept=self.ours,
             received=self.received is not None,
             unfinished=self.unfinished,
+            ledger_since=self.ledger_since,
         )
 
     def look(self) -> Facts:
@@ -117,7 +119,7 @@ class Life:
         assert plan == make_plan(inventory, ledger, self.stored, self.policy)
         self.seen = {reason: self.seen.get(reason, self.now) for reason in reasons_seen(look, self.policy)}
         self.foreseen_at = foreseen(plan).get(self.spec.name, self.foreseen_at)
-        self.stored = plan
+        self.stored, self.ledger_since = plan, self.ledger_since or self.now
         found = plan.decisions[0]
         if found.due:
             self.carry_out(found, look)

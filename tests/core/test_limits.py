@@ -54,9 +54,10 @@ ELSEWHERE = Location("host", "/etc/ssl/second.pem")
 TWO = spec(targets=(target(), target(ELSEWHERE.address)))
 
 
-def decided(look: Facts) -> Decision:
-    """The decision of a second look that sees the same as the first."""
-    return decide(seen_before(look), settings())
+def decided(look: Facts, ledger_since: datetime | None = NOW - 30 * DAY) -> Decision:
+    """The decision of a second look that sees the same as the first, with a ledger that is kept for so long."""
+    history = replace(look.history, ledger_since=ledger_since)
+    return decide(seen_before(replace(look, history=history)), settings())
 
 
 def due_with(history: History) -> Decision:
@@ -332,6 +333,61 @@ def test_the_gap_after_an_issuance(look: Facts, reason: Reason) -> None:
     assert found.reason is not Reason.APPROVAL or (
         found.action is Action.HOLD and found.command == "rotator approve shop"
     )
+
+
+@pytest.mark.parametrize(
+    ("look", "ledger_since", "until"),
+    [
+        pytest.param(facts(chain=FRESH, evidence=REVOKED), NOW - HOUR, NOW + 23 * HOUR, id="a state of an hour"),
+        pytest.param(facts(chain=FRESH, evidence=REVOKED), None, NOW + DAY, id="a state without a plan"),
+        pytest.param(
+            facts(chain=chain(lives=6 * DAY, begins=NOW - 2 * HOUR), evidence=REVOKED),
+            NOW - HOUR,
+            NOW + 23 * HOUR,
+            id="the gap of a short life is over sooner, the day is not",
+        ),
+        pytest.param(
+            facts(chain=chain(lives=20 * HOUR, begins=NOW - 2 * HOUR), evidence=REVOKED),
+            NOW - HOUR,
+            NOW + 7 * HOUR + 30 * MINUTE,
+            id="what lives less than a day waits until it would be due",
+        ),
+        pytest.param(
+            facts(chain=FRESH, suggestion=suggestion(NOW - HOUR, NOW - MINUTE)),
+            NOW - HOUR,
+            NOW + 23 * HOUR,
+            id="suggested",
+        ),
+        pytest.param(facts(spec(names=("b.test",)), chain=FRESH), NOW - HOUR, NOW + 23 * HOUR, id="changed names"),
+        pytest.param(facts(chain=FRESH, evidence=REVOKED), NOW - DAY, None, id="a state of a day counts by itself"),
+        pytest.param(facts(chain=GOOD, evidence=REVOKED), NOW - HOUR, None, id="not fresh, so nothing was skipped"),
+        pytest.param(
+            facts(chain=chain(begins=NOW - HOUR), evidence=REVOKED), NOW - 2 * HOUR, None, id="younger than the state"
+        ),
+        pytest.param(facts(chain=FRESH, evidence=REVOKED, history=ours(FRESH)), NOW - HOUR, None, id="issued by it"),
+        pytest.param(
+            facts(chain=FRESH, evidence=REVOKED, history=History(approvals=frozenset({Reason.APPROVAL}))),
+            NOW - HOUR,
+            None,
+            id="a person approves",
+        ),
+        pytest.param(
+            facts(chain=FRESH, evidence=REVOKED, history=History(ask=FORCED)), NOW - HOUR, None, id="a person insists"
+        ),
+    ],
+)
+def test_a_state_that_is_too_new_to_know_of_a_skip_asks_a_person(
+    look: Facts, ledger_since: datetime | None, until: datetime | None
+) -> None:
+    """Until the ledger has a whole day, nothing fresh that is older than it skips the gap by itself."""
+    found = decided(look, ledger_since)
+
+    if until is None:
+        assert found.due
+    else:
+        assert (found.action, found.reason, found.at) == (Action.HOLD, Reason.APPROVAL, until)
+        assert found.command == "rotator approve shop"
+        assert "at once by `rotator approve shop` or `rotator rotate shop --force`" in found.message
 
 
 def orders(number: int, result: str = "failed") -> tuple[Order, ...]:

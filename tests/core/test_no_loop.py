@@ -42,6 +42,13 @@ class Counted(Life):
             self.asked_at += [self.passed] * (len(self.orders) - placed)
             self.passed += max(timedelta(0), self.now - began)
 
+    def wipe(self) -> None:
+        """All that was stored is gone."""
+        self.attempts, self.seen, self.redeploys = [], {}, []
+        self.orders, self.received, self.quarantine = [], None, None
+        self.stored, self.foreseen_at, self.unfinished, self.ours = None, None, False, False
+        self.ledger_since = None
+
     def most_in_a_day(self) -> int:
         return max((sum(at - DAY < other <= at for other in self.asked_at) for at in self.asked_at), default=0)
 
@@ -87,12 +94,46 @@ def test_state_that_is_lost_again_and_again(lives: timedelta, every: int, does: 
 
     def wipe(number: int) -> None:
         if number % every == 0:
-            life.attempts, life.seen, life.redeploys = [], {}, []
-            life.orders, life.received, life.quarantine = [], None, None
-            life.stored, life.foreseen_at, life.unfinished, life.ours = None, None, False, False
+            life.wipe()
 
     life.looks(6 * DAY, wipe)
     assert life.most_in_a_day() <= life.cap
+
+
+@settings(MINE, max_examples=60)
+@given(
+    st.sampled_from([6 * DAY, 47 * DAY, 90 * DAY]),
+    st.lists(st.sampled_from([Does.REVOKES, Does.REVOKES, Does.ISSUES, Does.BACKDATES]), min_size=1, max_size=4),
+    st.sets(st.integers(1, 59), max_size=12),
+)
+def test_state_that_is_lost_while_the_ca_revokes(lives: timedelta, script: list[Does], wiped: set[int]) -> None:
+    """Wherever all that was stored is gone, a CA that revokes each new certificate at once gets no more than the cap.
+
+    What the state forgets with the ledger is that the gap was skipped already.
+    """
+    life = Counted(lives, script)
+
+    def wipe(number: int) -> None:
+        if number in wiped:
+            life.wipe()
+
+    life.looks(6 * DAY, wipe)
+    assert life.most_in_a_day() <= life.cap
+
+
+@settings(MINE, max_examples=30)
+@given(st.sampled_from([HOUR, 6 * HOUR, 20 * HOUR]), st.integers(2, 12))
+def test_short_lives_whose_state_is_lost_while_the_ca_revokes(lives: timedelta, every: int) -> None:
+    """What lives for hours is renewed often: lost state adds what its life needs in any case, no more."""
+    life = Counted(lives, [Does.REVOKES])
+
+    def wipe(number: int) -> None:
+        if number and number % every == 0:
+            life.wipe()
+
+    life.looks(3 * DAY, wipe)
+    assert life.asked_at
+    assert life.most_in_a_day() <= life.cap + DAY / (lives - lead(lives))
 
 
 @pytest.mark.parametrize("lives", [6 * HOUR, 6 * DAY, 90 * DAY], ids=str)

@@ -199,6 +199,13 @@ class KeepsPlans:
         store.keep_plan(last)
         assert store.plan() == last
 
+    def test_store_remembers_when_its_ledger_began(self, store: Store) -> None:
+        """From the first plan on, whatever is planned later: what was ordered before it, nobody can tell."""
+        assert store.histories([NAME], NOW)[NAME].ledger_since is None
+        store.keep_plan(plan(first=True))
+        store.keep_plan(plan(at=NOW + HOUR))
+        assert store.histories([NAME], NOW + HOUR)[NAME].ledger_since == NOW
+
     def test_store_keeps_the_last_look(self, store: Store) -> None:
         """The summary of the last look comes back with its moment."""
         assert store.look() is None

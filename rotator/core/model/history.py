@@ -127,6 +127,7 @@ class History:
         ours: fingerprints of every certificate of ours that the store knows, also of past ones.
         revoked: fingerprints of what rotator itself had revoked: known before any CRL says so.
         held_by_hand: a person put an older certificate back; hold, do not overwrite.
+        ledger_since: when the ledger began to be kept, with the state's first plan; None where there is none yet.
         failing_since: the first failed attempt since the last success; None when the last one succeeded.
     """
 
@@ -151,6 +152,7 @@ class History:
     held_by_hand: str = ""
     ours: frozenset[str] = frozenset()
     revoked: frozenset[str] = frozenset()
+    ledger_since: datetime | None = None
 
     @property
     def failing_since(self) -> datetime | None:
