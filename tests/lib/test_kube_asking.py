@@ -13,10 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from rotator.issuers.cert_manager import CertManagerSettings
-from rotator.issuers.kubernetes_csr import KubernetesCsrSettings
+from rotator.issuers.kubernetes_csr import KubernetesCsrIssuer, KubernetesCsrSettings
 from rotator.lib.kube.certmanager import CmRequest
 from rotator.lib.kube.installation import label_value, own_name
 from rotator.lib.kube.signing import Csr
+from tests.issuers.asking import Drawer, clock_at
 
 MADE = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -87,6 +88,14 @@ def test_an_installation_that_is_no_label_is_refused(value: str) -> None:
     """Shows that the config says so, before the API server would."""
     with pytest.raises(ValidationError, match="no label of Kubernetes"):
         KubernetesCsrSettings(signer="example.com/one", installation=value)
+
+
+def test_issuers_of_like_names_are_two(tmp_path: Path) -> None:
+    """Shows that the label of an issuer is its own: `le.prod` does not clear away what `le-prod` made."""
+    settings = KubernetesCsrSettings(signer="example.com/one", kubeconfig=str(tmp_path / "none"))
+    names = ["le.prod", "le-prod", "LE-prod", "le prod", "le:prod"]
+    issuers = [KubernetesCsrIssuer(name, settings, clock_at(MADE), Drawer()) for name in names]
+    assert len({issuer._asking.labels()["rotator/issuer"] for issuer in issuers}) == len(names)
 
 
 # ---------------------------------------------------------------- how long it is waited for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from pydantic import ValidationError
 
 from rotator.core.model import Bundle, Consumer, Location, Observation, ProblemKind, Use
 from rotator.errors import SourceError
+from rotator.lib.aws import AwsSettings, signed_identity
+from rotator.lib.clockwatch import ClockWatch
+from rotator.lib.http import listening
 from rotator.sources.aws_acm import AwsAcmSettings, AwsAcmSource, settings_from_word
 from tests.issuers.asking import real_clock
 from tests.pki import Authority
 from tests.servers.acm import ACCOUNT, Acm
+from tests.servers.certificates import Pair, authority
 from tests.servers.loopback import LoopbackServer, Request, Response
 from tests.servers.ports import LOOPBACK, free_port
 
@@ -323,6 +328,18 @@ class TestRefusals:
         assert b"RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Faudit" in sts.asked[0]
         assert said.startswith("source aws: acm in eu-west-1: AWS denies AssumeRole: you may not; ")
 
+    def test_who_gives_a_role_tells_the_time(self, acm: Acm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A login that AWS vouches for (Vault's) asks STS for the role: its clock is heard like everybody's."""
+        own, watch = authority(tmp_path), ClockWatch(real_clock())
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(own.ca_file))
+        settings = AwsSettings(role_arn=f"arn:aws:iam::{ACCOUNT}:role/audit")
+        with _Sts(tls=own.issue("sts", LOOPBACK), behind=timedelta(hours=3)) as sts, listening(watch.heard):
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+            signed_identity(settings, "eu-west-1", {})
+        (reading,) = watch.readings([])
+        assert reading.peer == f"{LOOPBACK}:{sts.port}"
+        assert abs(reading.ahead - timedelta(hours=3)) <= reading.within < timedelta(seconds=30)
+
     def test_without_the_extra_it_says_what_to_install(self, source: Look, monkeypatch: pytest.MonkeyPatch) -> None:
         """The kind is known without boto3, so the message comes when it is used."""
         for module in ("boto3", "botocore", "botocore.exceptions"):
@@ -347,8 +364,9 @@ class TestRefusals:
 class _Sts(LoopbackServer):
     """AssumeRole, which AWS answers in XML."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, tls: Pair | None = None, behind: timedelta = timedelta(0)) -> None:
+        super().__init__(tls=tls)
+        self.behind = behind
         self.asked: list[bytes] = []
         self.denies = False
 
@@ -364,7 +382,8 @@ class _Sts(LoopbackServer):
             "<Expiration>2099-01-01T00:00:00Z</Expiration>"
         )
         result = f"<AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult>"
-        return Response(body=f"<AssumeRoleResponse {space}>{result}</AssumeRoleResponse>".encode())
+        date = {"Date": format_datetime(datetime.now(UTC) - self.behind, usegmt=True)}
+        return Response(headers=date, body=f"<AssumeRoleResponse {space}>{result}</AssumeRoleResponse>".encode())
 
 
 class TestWord:

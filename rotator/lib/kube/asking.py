@@ -19,8 +19,8 @@ from rotator.errors import IssueError
 from rotator.lib.clock import Clock
 from rotator.lib.kube.cluster import Cluster
 from rotator.lib.kube.errors import Call, KubeError
-from rotator.lib.kube.installation import INSTALLATION
-from rotator.lib.kube.issuing import ISSUER, OURS, Token, read_token, slug
+from rotator.lib.kube.installation import INSTALLATION, label_value
+from rotator.lib.kube.issuing import ISSUER, OURS, Token, read_token
 from rotator.lib.kube.resources import Resource
 
 _KEPT = timedelta(hours=1)
@@ -177,7 +177,7 @@ class Asking(Generic[T]):
 
     def labels(self) -> dict[str, str]:
         """What says on an object whose it is."""
-        return {OURS: "rotator", ISSUER: slug(self.issuer), INSTALLATION: self.installation}
+        return {OURS: "rotator", ISSUER: label_value(self.issuer), INSTALLATION: self.installation}
 
     def _standing(self, name: str, csr: bytes, wanted: Mapping[str, Any], *, over: bool) -> T | None:
         """The object of this name that asks for just this, where there is one.
