@@ -22,6 +22,7 @@ _STYLE = {
     MemberStatus.REVOKED: "green",
     MemberStatus.PROVED: "green",
     MemberStatus.ROTATED: "cyan",
+    MemberStatus.ISSUED: "cyan",
     MemberStatus.ASKED: "cyan",
     MemberStatus.FAILED: "bold red",
     MemberStatus.SKIPPED: "yellow",

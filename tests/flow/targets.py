@@ -10,6 +10,8 @@ from rotator.core.model import Bundle, Deployed, Snapshot, TargetSpec
 from rotator.errors import TargetError
 from rotator.ports import Target
 from rotator.world import World
+from tests.flow.services import Service
+from tests.flow.site import Site
 
 
 @dataclass
@@ -71,3 +73,11 @@ def meddled(world: World, at: dict[TargetSpec, Meddled]) -> World:
         return found  # type: ignore[no-any-return]  # it passes everything else through
 
     return replace(world, target=target)
+
+
+def meddle(site: Site, service: Service, **how: Any) -> Meddled:
+    """Put a double around the target of a service."""
+    double = Meddled(site.wiring.world.target(service.name, service.target()), **how)
+    before = site.change
+    site.change = lambda world: meddled(before(world), {service.target(): double})
+    return double

@@ -23,6 +23,7 @@ from rotator.ports import Request
 from tests.flow.issuers import Lie, LyingIssuer
 from tests.flow.services import Manner, Service
 from tests.flow.site import DAY, HOUR, MINUTE, Site
+from tests.flow.targets import meddle
 
 OLD, NEW = "old", "new"
 TICK = timedelta(seconds=31)
@@ -113,6 +114,22 @@ def test_what_is_not_reloaded_keeps_its_old_one(site: Site, issuers: Issuers) ->
     assert stays in old.revoked
     assert campaign(site).status is CampaignStatus.DONE
     assert good.serves != ""
+
+
+def test_what_is_not_written_is_not_done(site: Site, issuers: Issuers) -> None:
+    """A place that refuses the new one is named with its error, and no campaign ends before it has it."""
+    (shop,) = fleet(site, "shop")
+    double = meddle(site, shop, refuses=frozenset({"deploy"}))
+    begin(site, revoke="no")
+    looks(site, 5)
+    assert member(site, "shop").status is MemberStatus.ISSUED
+    assert "is read-only (deploy)" in member(site, "shop").why
+    assert campaign(site).status is CampaignStatus.RUNNING
+    ordered = len(issuers[0].asked)
+    double.refuses = frozenset()
+    looks(site, 8, every=HOUR)
+    assert (statuses(site), campaign(site).status) == ({"shop": "proved"}, CampaignStatus.DONE)
+    assert len(issuers[0].asked) == ordered, "what was issued is finished, not ordered again"
 
 
 def test_what_no_endpoint_proves_waits(site: Site, issuers: Issuers) -> None:

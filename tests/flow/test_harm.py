@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from rotator.core.model import Action, NoticeKind, Outcome, Result, Stage
 from rotator.core.reasons import Reason
 from tests.flow.issuers import Lie
-from tests.flow.services import Manner, Service
+from tests.flow.services import Manner
 from tests.flow.site import DAY, HOUR, MINUTE, Site
-from tests.flow.targets import Meddled, meddled
-
-
-def meddle(site: Site, service: Service, **how: Any) -> Meddled:
-    """Put a double around the target of a service."""
-    double = Meddled(site.wiring.world.target(service.name, service.target()), **how)
-    before = site.change
-    site.change = lambda world: meddled(before(world), {service.target(): double})
-    return double
-
+from tests.flow.targets import meddle
 
 # ---------------------------------------------------------------- harm, undone
 

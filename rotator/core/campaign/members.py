@@ -91,14 +91,20 @@ def _status(
         return _unanswered(member, facts, settings)
     missing = unproved(chain, facts)
     if missing and not (campaign.revoke_unproved and not facts.served and not _unheld(chain, facts)):
-        failed = last_try(member, facts)
-        if failed is not None and failed.result in HARMS:
-            return MemberStatus.FAILED, failed.error
-        return MemberStatus.ROTATED, missing
+        return _rotated(chain, missing, last_try(member, facts), facts)
     open_ones = [old for old in member.old if not _is_settled(old, revoked, now)]
     if not campaign.revoke or open_ones:
         return MemberStatus.PROVED, next((old.error for old in open_ones if old.error), "")
     return MemberStatus.REVOKED, ""
+
+
+def _rotated(chain: Chain, missing: str, last: Attempt | None, facts: Facts) -> tuple[MemberStatus, str]:
+    """How far a new certificate has come that is not proved: no place without it counts as rotated."""
+    if last is not None and last.result in HARMS:
+        return MemberStatus.FAILED, last.error
+    if not _unheld(chain, facts):
+        return MemberStatus.ROTATED, missing
+    return MemberStatus.ISSUED, last.error if last is not None and last.result is Result.FAILED else missing
 
 
 def _unanswered(member: Member, facts: Facts, settings: PolicySettings) -> tuple[MemberStatus, str]:

@@ -27,7 +27,8 @@ class MemberStatus(StrEnum):
 
     WAITING = "waiting"  # its turn has not come, or something holds it back
     ASKED = "asked"  # its renewal was asked for
-    ROTATED = "rotated"  # there is a new one; not every endpoint is known to show it
+    ISSUED = "issued"  # there is a new one; not every place holds it
+    ROTATED = "rotated"  # every place holds it; not every endpoint is known to show it
     PROVED = "proved"  # every endpoint shows the new one
     REVOKED = "revoked"  # and its old ones are revoked
     FAILED = "failed"  # the last try failed; it is tried again
