@@ -35,6 +35,8 @@ _PREFLIGHT_EVERY = timedelta(seconds=15)
 """How often it is looked up whose turn it is; hardly ever is it anybody's."""
 _ASKED_TOO_LONG_AGO = timedelta(minutes=15)
 _TOO_LATE = f"{NOT_DONE}it was asked too long ago, while no daemon took requests; ask again if it is still wanted"
+_WAKE_SECONDS = 0.5
+"""A signal may reach another thread; Python's handler runs in the main one, but not within a wait without an end."""
 _AFTER_A_FAULT = timedelta(minutes=1)
 _ANY_NUMBER = 1_000_000
 """A look plans the next one before it is through. APScheduler drops for good what is due while as many as it allows
@@ -52,7 +54,7 @@ class Daemon:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         wiring.executor.listen(self._ended)
-        self._stop = Event()
+        self._stop = wiring.world.stop
         self._looking = Lock()
         self._scheduling = Lock()
         self._asked_to_tell = Event()
@@ -81,7 +83,8 @@ class Daemon:
         """
         with _signals(self._stop), served(listen, self.view):
             self.start()
-            self._stop.wait()
+            while not self._stop.wait(_WAKE_SECONDS):
+                pass
             log.info("stopping", in_flight=self._wiring.executor.in_flight)
             self.finish()
 
@@ -209,8 +212,7 @@ class Daemon:
     def _preflight(self) -> None:
         """Ask beforehand about the certificates whose turn it is, and tell what came of it; no look waits for it."""
         last = self.last
-        asking = Asking(stopping=self._stop.is_set)
-        if last is None or not take_round(last.inventory.facts, self._wiring.world, asking):
+        if last is None or not take_round(last.inventory.facts, self._wiring.world, Asking()):
             return
         with self._looking:
             if self.last is not None and not self._stop.is_set():

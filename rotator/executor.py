@@ -12,6 +12,9 @@ from rotator.log import logger
 
 log = logger(__name__)
 
+_WAKE_SECONDS = 0.5
+"""A signal may reach another thread; Python's handler runs in the main one, but not within a wait without an end."""
+
 Job = Callable[[], Outcome | None]
 Ended = Callable[[str, Outcome | None], None]
 
@@ -73,7 +76,8 @@ class LocalExecutor:
     def drain(self) -> None:
         """Wait until nothing is in flight."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._running)
+            while not self._changed.wait_for(lambda: not self._running, _WAKE_SECONDS):
+                pass
 
     def close(self) -> None:
         """Start nothing new; what runs is finished, what waits is dropped (the next look decides again)."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Event
 from typing import Any, Protocol
 
 from rotator.audit.auditor import Auditor
@@ -23,6 +24,7 @@ from rotator.core.trust import covers
 from rotator.delivery import Route
 from rotator.executor import LocalExecutor
 from rotator.lib.caa import CaaRecords
+from rotator.lib.clock import stoppable
 from rotator.lib.clockwatch import ClockWatch
 from rotator.lib.http import listening
 from rotator.lib.tls import probe, verified_handshake
@@ -105,6 +107,7 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
                     preflight=config.file.preflight,
                 )
         finally:
+            world.stop.set()  # also where a person has interrupted it: what is in flight then ends soon
             executor.close()
 
 
@@ -126,7 +129,9 @@ def _state(config: Config, clock: Clock, *, writer: bool) -> Store:
 def world_of(config: Config, store: Store, clock: Clock) -> World:
     """The world as the config describes it."""
     sources: dict[str, Source] = {entry.name: _plugin("sources", entry, clock) for entry in config.sources}
-    issuers = {entry.name: _plugin("issuers", entry, clock, store) for entry in config.issuers}
+    stop = Event()
+    leaving_off = stoppable(clock, stop.is_set)  # an order that was begun is resumed by the next start
+    issuers = {entry.name: _plugin("issuers", entry, leaving_off, store) for entry in config.issuers}
     target = target_factory(clock)
     if config.file.self_:
         parts = tuple(_parts(config, clock, dict(sources), issuers))
@@ -149,6 +154,7 @@ def world_of(config: Config, store: Store, clock: Clock) -> World:
         revocations=_revocations(config, store, clock),
         caa=lambda names: CaaRecords(clock_monotonic=clock.monotonic).of(names),
         keep_keys=config.file.keep_keys,
+        stop=stop,
     )
 
 

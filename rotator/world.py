@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from types import MappingProxyType
 
 from rotator.core.adopt import AdoptionRule, AdoptTarget
@@ -36,6 +37,7 @@ class World:
         clocks: what the servers that rotator talks to say of our clock; None listens to nobody.
         revocations: asks CAs whether they have revoked what is in our care; None asks nobody.
         caa: the CAA records that count for names, looked up when asked; without it nobody is asked.
+        stop: set once when this process is to end: issuers wait no longer, and nothing more is asked beforehand.
         keep_keys: whether the newest bundle stays sealed in the store, to repair drift without issuing.
     """
 
@@ -59,3 +61,4 @@ class World:
     revocations: RevocationWatch | None = None
     caa: Callable[[Iterable[str]], Mapping[str, Caa]] = lambda _names: {}
     keep_keys: bool = True
+    stop: Event = field(default_factory=Event)

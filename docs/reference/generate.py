@@ -315,6 +315,7 @@ def exit_codes_page() -> str:
     rows += [
         f"| {ending.INTERRUPTED} | interrupted (128 and the number of SIGINT) |",
         f"| {ending.BROKEN_PIPE} | whoever read the output went away (128 and the number of SIGPIPE) |",
+        f"| {ending.TERMINATED} | ended by SIGTERM (128 and its number); `rotator run` without --once ends with 0 |",
     ]
     deeds = [f"`{verb.name}`" for verb in commands() if isinstance(verb.command, Deed)]
     return _joined(

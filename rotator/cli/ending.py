@@ -18,7 +18,12 @@ class Ending(IntEnum):
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+TERMINATED = 143
 """As if the signal had ended the process: 128 and its number."""
+
+
+class Terminated(BaseException):
+    """SIGTERM: as KeyboardInterrupt, it unwinds, and no `except Exception` stops it."""
 
 
 class Mistake(RotatorError):  # noqa: N818 - the person's, not ours

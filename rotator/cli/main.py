@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import signal
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,6 +32,7 @@ from rotator.cli import (
 from rotator.cli import (
     run as run_verb,
 )
+from rotator.cli.ending import Terminated
 from rotator.cli.screen import have_streams
 from rotator.cli.verb import DEBUG, Deed, Verb
 
@@ -86,7 +89,16 @@ app.command(cls=Verb)(simulate.simulate)
 app.command(cls=Deed)(demo.demo)
 
 
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
 def run() -> None:
-    """The console script."""
+    """The console script.
+
+    SIGTERM unwinds, as Ctrl-C does, so that what was put somewhere for a moment is taken away again; the daemon and
+    the demo have handlers of their own.
+    """
     have_streams()
+    signal.signal(signal.SIGTERM, _leave)
     app()

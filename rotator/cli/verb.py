@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand
 
-from rotator.cli.ending import BROKEN_PIPE, Ending, Mistake, sentence
+from rotator.cli.ending import BROKEN_PIPE, INTERRUPTED, TERMINATED, Ending, Mistake, Terminated, sentence
 from rotator.cli.screen import close_stdout
 from rotator.errors import ConfigError, RotatorError
 
@@ -21,9 +21,11 @@ class Verb(TyperCommand):
 
     Attributes:
         fault: how it ends when it could not do its work at all.
+        interrupted: what is said when a signal cuts it short.
     """
 
     fault: ClassVar[Ending] = Ending.UNSEEN
+    interrupted: ClassVar[str] = "interrupted; nothing was changed"
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and leave with its exit code."""
@@ -33,6 +35,9 @@ class Verb(TyperCommand):
         except BrokenPipeError:
             close_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
+        except (KeyboardInterrupt, Terminated) as stop:
+            typer.echo(f"rotator: {self.interrupted}", err=True)
+            raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
         except RotatorError as error:
             if ctx.meta.get(DEBUG):
                 raise
@@ -46,3 +51,7 @@ class Deed(Verb):
     """A verb that changes something; not to have done it is a failure, not a gap in what was seen."""
 
     fault = Ending.NOT_DONE
+    interrupted = (
+        "interrupted; what had begun is kept, and the next look goes on from there: "
+        "`rotator history` has what became of it"
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+_LOOK_UP_SECONDS = 0.5
+"""How often a wait that may be cut short looks whether it is to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +18,21 @@ class Clock:
         now: the moment, aware, in UTC.
         monotonic: seconds that never jump, for limits.
         wait: returns after that many seconds; a rotation that has begun is finished, so a stop does not cut it short.
+            Only what can be gone on with later waits on a `stoppable` clock.
     """
 
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     wait: Callable[[float], None]
+
+
+def stoppable(clock: Clock, stopping: Callable[[], bool]) -> Clock:
+    """The same clock for whoever can leave off and go on later: its waits end soon after a stop."""
+
+    def wait(seconds: float) -> None:
+        left = seconds
+        while left > 0 and not stopping():
+            clock.wait(min(left, _LOOK_UP_SECONDS))
+            left -= _LOOK_UP_SECONDS
+
+    return replace(clock, wait=wait)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 from typing import Generic, TypeVar
 
 from rotator.lib.clock import Clock
@@ -83,7 +83,8 @@ def in_lanes(
     *,
     seconds: float,
     width: int,
-    stopping: Callable[[], bool] = lambda: False,
+    stop: Event | None = None,
+    grace: float = 0.0,
     done: Callable[[Key], None] = lambda _key: None,
 ) -> dict[Key, Answer]:
     """Do all of it, as far as that can be done in time; what is missing from the answers has not ended.
@@ -91,14 +92,22 @@ def in_lanes(
     Args:
         seconds: for everything, on the clock's monotonic time.
         width: threads a lane.
-        stopping: asked now and then; True leaves it at what has ended so far.
+        stop: leaves it at what has ended so far; set as well where the wait is interrupted, for whoever still works.
+        grace: seconds that what runs has after a stop, to take away what it has put somewhere.
         done: told of each piece that has ended, from any thread.
     """
-    lanes = _Lanes(works, done)
+    lanes, stop = _Lanes(works, done), stop or Event()
     deadline = clock.monotonic() + seconds
     lanes.start(width)
     with lanes.changed:
-        while lanes.running and clock.monotonic() < deadline and not stopping():
-            lanes.changed.wait(max(0.0, min(deadline - clock.monotonic(), _LOOK_UP_SECONDS)))
-        lanes.closed = True
+        try:
+            while lanes.running and clock.monotonic() < deadline and not stop.is_set():
+                lanes.changed.wait(max(0.0, min(deadline - clock.monotonic(), _LOOK_UP_SECONDS)))
+        except BaseException:  # Ctrl-C, say
+            stop.set()
+            raise
+        finally:
+            lanes.closed = True
+            if stop.is_set():
+                lanes.changed.wait_for(lambda: not lanes.running, grace)
         return dict(lanes.answers)

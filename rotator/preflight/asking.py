@@ -27,6 +27,9 @@ log = logger(__name__)
 
 LIMIT = timedelta(minutes=10)
 AT_ONCE = 4
+GRACE = 20.0
+"""Seconds after a stop in which what was put anywhere for a trial is taken away again."""
+
 NOT_LIVED_YET = timedelta(days=90)
 """What a certificate is taken to live where there is none yet and the config does not say it."""
 
@@ -40,7 +43,6 @@ class Asking:
         limit: for everything; what is not answered by then is unknown.
         at_once: questions at the same time, for each issuer and each kind of place.
         resolving: whom to ask for CAA records.
-        stopping: whether to leave it at what has been answered so far.
         answered: told after each answer.
     """
 
@@ -48,7 +50,6 @@ class Asking:
     limit: timedelta = LIMIT
     at_once: int = AT_ONCE
     resolving: Resolving = field(default_factory=Resolving)
-    stopping: Callable[[], bool] = lambda: False
     answered: Callable[[], None] = lambda: None
 
 
@@ -69,6 +70,8 @@ _Lines = Mapping[str, tuple[Line, ...]]
 def preflight(facts: Sequence[Facts], world: World, asking: Asking = Asking()) -> tuple[Readiness, ...]:
     """Whether the next renewal of each certificate would work; in the order of `facts`.
 
+    A stop of the world leaves it at what has been answered so far.
+
     Raises:
         StateError: the state cannot be used.
     """
@@ -79,14 +82,15 @@ def preflight(facts: Sequence[Facts], world: World, asking: Asking = Asking()) -
         world.clock,
         seconds=asking.limit.total_seconds(),
         width=asking.at_once,
-        stopping=asking.stopping,
+        stop=world.stop,
+        grace=GRACE,
         done=lambda _part: asking.answered(),
     )
     found: dict[tuple[str, str], list[Line]] = {}
     for work in works:  # in the order of the questions, whoever answered first
         part = work.key
         for name in part.certificates:
-            lines = answers[part][name] if part in answers else (_late(part, asking),)
+            lines = answers[part][name] if part in answers else (_late(part, asking, stopped=world.stop.is_set()),)
             found.setdefault((name, part.issuer), []).extend(lines)
     return tuple(
         Readiness(
@@ -110,8 +114,8 @@ def _due(facts: Facts, world: World) -> datetime | None:
     return renew_at(facts.newest, facts.spec, facts.suggestion, world.policy) if facts.newest else None
 
 
-def _late(part: _Part, asking: Asking) -> Line:
-    if asking.stopping():
+def _late(part: _Part, asking: Asking, *, stopped: bool) -> Line:
+    if stopped:
         return Line(part.topic, Verdict.UNKNOWN, "rotator was stopped before it was answered")
     text = f"it was not answered within {int(asking.limit.total_seconds())} s"
     return Line(part.topic, Verdict.UNKNOWN, text, "ask for fewer certificates at once, or for one issuer by --issuer")

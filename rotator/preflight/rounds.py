@@ -36,7 +36,7 @@ def take_round(facts: Sequence[Facts], world: World, asking: Asking) -> bool:
     if not turn:
         return False
     found = preflight(turn, world, asking)
-    if asking.stopping():
+    if world.stop.is_set():
         return False  # what was cut off says nothing
     mine = {one.spec.name: kept[one.spec.name] for one in managed if one.spec.name in kept}
     mine |= {one.certificate: kept_after(kept.get(one.certificate), one) for one in found}

@@ -208,8 +208,10 @@ def test_what_is_only_observed_is_left_alone(site: Site) -> None:
 def test_a_round_that_is_cut_off_says_nothing(site: Site) -> None:
     """The daemon stops: what it has not heard yet is asked by the next one."""
     site.declare("shop", targets=())
-    facts = take_stock(site.wiring.world, site.time.now).facts
-    assert not take_round(facts, site.wiring.world, Asking(stopping=lambda: True))
+    world = site.wiring.world
+    facts = take_stock(world, site.time.now).facts
+    world.stop.set()
+    assert not take_round(facts, world, Asking())
     assert not read_kept(site.store)
 
 

@@ -67,9 +67,7 @@ def test_whoever_stops_gets_what_has_ended() -> None:
 
         return do
 
-    found = in_lanes(
-        [Work(n, "one", work(n)) for n in range(5)], system_clock(), seconds=FAR, width=1, stopping=stop.is_set
-    )
+    found = in_lanes([Work(n, "one", work(n)) for n in range(5)], system_clock(), seconds=FAR, width=1, stop=stop)
     go.set()
     assert found == {0: 0}
     assert begun == [0, 1]
