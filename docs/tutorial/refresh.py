@@ -22,6 +22,7 @@ from pathlib import Path
 WIDTH = 100
 _BLOCK = re.compile(r"```(console|yaml|nginx|bash)\n(.*?)```|<!-- run: (.*?) -->", re.DOTALL)
 _PATH = re.compile(r"# (/\S+)")
+_HEREDOC = re.compile(r"<<-?\s*'?(\w+)'?.*\n")
 _MARK = "--- end of command ---"
 
 _SANDBOX = r"""
@@ -120,10 +121,16 @@ def _commands(body: str) -> Iterator[str]:
             if command:
                 yield command
             command = line.removeprefix("$ ")
-        elif command and line.startswith("> ") and command.endswith("\\"):
+        elif command and line.startswith("> ") and _goes_on(command):
             command += f"\n{line}"
     if command:
         yield command
+
+
+def _goes_on(command: str) -> bool:
+    """Whether the shell would ask for another line: after a backslash, and within a here-document."""
+    here = _HEREDOC.search(f"{command}\n")
+    return command.endswith("\\") or (here is not None and not command.endswith(f"\n> {here[1]}"))
 
 
 def main() -> int:
