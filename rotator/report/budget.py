@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from rotator.core.budget.forecast import Outlook, Remaining, Shortage
+from rotator.core.budget.forecast import Outlook, Shortage
+from rotator.core.budget.telling import limit_said
 from rotator.report.grid import grid, headed
 from rotator.report.objects import Object
 from rotator.report.words import iso, span
 
 _MOST_ROWS = 12
-
-_SAID = {
-    "orders": "orders of the account",
-    "domain": "certificates for {what}",
-    "exact-set": "certificates for {first} and its names",
-    "failures": "failed validations of {what}",
-}
 
 
 def table(outlook: Outlook) -> Iterator[RenderableType]:
@@ -28,12 +23,16 @@ def table(outlook: Outlook) -> Iterator[RenderableType]:
         rows = grid("ISSUER", "LIMIT", "LEFT", right=("LEFT",))
         least = sorted(outlook.remaining, key=lambda one: one.left / one.bucket.size)
         for one in least[:_MOST_ROWS]:
-            rows.add_row(one.issuer, _said(one), f"{one.left} of {one.bucket.size} in {span(one.bucket.per)}")
+            rows.add_row(
+                one.issuer,
+                limit_said(one.limit, one.what),
+                f"{one.left} of {one.bucket.size} in {span(one.bucket.per)}",
+            )
         more = len(least) - _MOST_ROWS
         yield headed("Budgets", rows)
         if more > 0:
             yield Text(f"and {more} more with as much left or more")
-    for short in outlook.shortages:
+    for short in _together(outlook.shortages):
         yield Text(
             f"{short.issuer} will run short on {short.at:%Y-%m-%d}: {short.why}; {short.certificate} would wait until "
             f"{short.until:%Y-%m-%d %H:%M} UTC, {short.waiting} in all",
@@ -76,5 +75,11 @@ def _short(one: Shortage) -> Object:
     }
 
 
-def _said(one: Remaining) -> str:
-    return _SAID[one.limit].format(what=one.what, first=one.what.partition(" ")[0])
+def _together(shortages: Iterable[Shortage]) -> tuple[Shortage, ...]:
+    """The soonest first; those for the same names as one for each issuer, since one profile has many."""
+    found: dict[tuple[str, ...], Shortage] = {}
+    for one in sorted(shortages, key=lambda one: one.at):
+        key = (one.issuer, one.limit, "" if one.limit == "exact-set" else one.what)
+        first = found.get(key)
+        found[key] = replace(first, waiting=first.waiting + one.waiting) if first else one
+    return tuple(found.values())

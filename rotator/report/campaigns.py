@@ -18,6 +18,7 @@ from rotator.report.objects import Object
 from rotator.report.words import count, iso, left
 
 _EXPOSED = ("stored only", "served", "served publicly")
+_STORED_ONLY = 0
 _STYLE = {
     MemberStatus.REVOKED: "green",
     MemberStatus.PROVED: "green",
@@ -69,6 +70,12 @@ def _preview_lines(one: Preview, now: datetime) -> Iterator[str]:
         yield f"Deadline: {moment(campaign.deadline)}{late}."
     revoking = "once every endpoint shows the new one" if campaign.revoke else "not revoked"
     yield f"The old ones are {'revoked ' if campaign.revoke else ''}{revoking}."
+    unseen = sum(member.exposure == _STORED_ONLY for member in one.members)
+    if campaign.revoke and not campaign.revoke_unproved and unseen:
+        yield (
+            f"{unseen} of them {'has' if unseen == 1 else 'have'} no known endpoint that could show it: their old "
+            "ones stay until `rotator revoke NAME`, or say --revoke-unproved."
+        )
 
 
 def _skipped(skipped: Sequence[Planned]) -> Iterator[RenderableType]:

@@ -352,7 +352,7 @@ def test_what_is_told() -> None:
     """Quiet while it goes as planned; a warning when it is late, or its old ones cannot be revoked."""
     calm = campaign(asked(), deadline=NOW + HOUR)
     (case,) = of_campaigns([calm], {1: NOW + MINUTE}, NOW)
-    assert (case.severity, case.headline) == (Severity.INFO, "replaces 1 certificate (key-compromise)")
+    assert (case.severity, case.headline) == (Severity.INFO, "replaces 1 certificate of internal (key-compromise)")
     (case,) = of_campaigns([calm], {1: NOW + 2 * HOUR}, NOW)
     assert (case.severity, "60 min late" in case.headline) == (Severity.WARNING, True)
     (case,) = of_campaigns([calm], {}, NOW + 2 * HOUR)
@@ -362,3 +362,14 @@ def test_what_is_told() -> None:
     assert case.severity is Severity.WARNING
     assert list(of_campaigns([campaign(asked(), status=CampaignStatus.DONE)], {}, NOW)) == []
     assert not is_over(refused, campaign(refused))
+
+
+def test_what_waits_for_a_person_is_told() -> None:
+    """Where nothing can prove what is served, the old key stays unrevoked for ever unless somebody hears of it."""
+    stuck = replace(asked(status=MemberStatus.ROTATED), why=unproved(NEW, facts(spec("shop"), chain=NEW)))
+    (case,) = of_campaigns([campaign(stuck)], {}, NOW)
+    assert case.severity is Severity.WARNING
+    assert "the old one of 1 will not be revoked until a person says so" in case.headline
+    assert "`rotator revoke NAME`" in case.detail
+    (calm,) = of_campaigns([campaign(stuck, revoke=False)], {}, NOW)
+    assert calm.severity is Severity.INFO

@@ -246,10 +246,14 @@ def _said(draw: Draw) -> str:
 def _why(draw: Draw, bucket: Bucket, issuer: str, *, reserve: bool) -> str:
     per = span(bucket.per)
     what = {
-        "exact-set": f"{issuer} issues for the same names {bucket.size} times in {per}",
+        "exact-set": f"{issuer} issues for the same names {_times(bucket.size)} in {per}",
         "domain": f"{issuer} issues {bucket.size} certificates for {draw.what} in {per}",
         "orders": f"{issuer} takes {bucket.size} orders of an account in {per}",
-        "failures": f"{issuer} lets {draw.what} fail {bucket.size} times in {per}",
+        "failures": f"{issuer} lets {draw.what} fail {_times(bucket.size)} in {per}",
     }[draw.kind]
     kept = "the last one is" if bucket.reserve == 1 else f"the last {bucket.reserve} are"
     return f"{what}; {kept} kept for an emergency" if reserve else f"{what}, and none is left"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

@@ -33,6 +33,8 @@ def of_budget(shortages: Iterable[Shortage], remaining: Iterable[Remaining], now
             owner="",
             since=now,
             headline=f"will run short in {span(one.at - now)}: {one.why}",
+            cause=f"{one.issuer} {one.limit}" if one.limit == "exact-set" else "",  # one profile, many certificates
+            shared=f"will run short: {one.why}",
             detail="\n".join(_lines(one, left.get((one.issuer, one.limit, one.what)))),
             command=run("plan"),
             noun="budget",
@@ -41,17 +43,32 @@ def of_budget(shortages: Iterable[Shortage], remaining: Iterable[Remaining], now
 
 def _subject(one: Shortage) -> str:
     """What the notice is about, the same at every look."""
-    whose = {"orders": "of the account", "exact-set": f"for {one.what.partition(' ')[0]} and its names"}
-    return f"{one.issuer} {one.limit} {whose.get(one.limit, f'for {one.what}')}"
+    return f"{one.issuer}: {limit_said(one.limit, one.what)}"
+
+
+def limit_said(limit: str, what: str) -> str:
+    """A limit as people read it.
+
+    Args:
+        what: whom it is counted for, as of `Remaining`.
+    """
+    return {
+        "orders": "orders of the account",
+        "domain": f"certificates for {what}",
+        "exact-set": f"certificates for {what.partition(' ')[0]} and its names",
+        "failures": f"failed validations of {what}",
+    }[limit]
 
 
 def _lines(one: Shortage, left: Remaining | None) -> Iterator[str]:
     if left is not None:
-        kept = f", of which {left.bucket.reserve} are kept for emergencies" if left.bucket.reserve else ""
+        reserve = left.bucket.reserve
+        kept = f", of which {reserve} {'is' if reserve == 1 else 'are'} kept for emergencies" if reserve else ""
         yield f"Left now: {left.left} of {left.bucket.size} in {span(left.bucket.per)}{kept}."
     yield (
         f"First to wait: {one.certificate}, whose renewal on {moment(one.at)} would have no room until "
         f"{moment(one.until)}."
     )
-    yield f"In the next six weeks {counted(one.waiting, 'certificate')} would wait longer than a quarter of its lead."
+    whose = "its lead" if one.waiting == 1 else "their leads"
+    yield f"In the next six weeks {counted(one.waiting, 'certificate')} would wait longer than a quarter of {whose}."
     yield f"To do: {REMEDIES[one.limit]}."

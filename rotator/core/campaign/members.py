@@ -28,6 +28,9 @@ from rotator.core.model import (
 from rotator.core.policy import decide
 from rotator.core.sightings import place
 
+NO_ENDPOINT = "no endpoint of it is known that could show the new one"
+"""Nothing here can ever prove it: a person has to look."""
+
 
 def old_of(facts: Facts, issued: Sequence[tuple[Certificate, str]], campaign: Campaign) -> tuple[Old, ...]:
     """What a renewal of this member replaces: all that is ours and has not ended, and whatever is stored or served.
@@ -136,7 +139,7 @@ def unproved(chain: Chain, facts: Facts) -> str:
     if why := _unheld(chain, facts):
         return why
     if not facts.served:
-        return "no endpoint of it is known that could show the new one"
+        return NO_ENDPOINT
     for endpoint, sightings in facts.served.items():
         counted = [s for s in sightings if s.state is not SightingState.UNROUTED]
         if not counted:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from rotator.core.campaign.members import NO_ENDPOINT
 from rotator.core.cases import Case
 from rotator.core.lead import span
 from rotator.core.model import Campaign, CampaignStatus, MemberStatus, NoticeKind, Severity
 from rotator.core.noticetext import clause, counted, listed, moment, run
 
+_LOOK_YOURSELF = (
+    "To do: see that nobody serves the old ones any more, then `rotator revoke NAME` for each; or name their endpoints "
+    "in the config."
+)
 _OVER = frozenset({MemberStatus.REVOKED, MemberStatus.SKIPPED})
 
 
@@ -24,7 +29,8 @@ def of_campaigns(campaigns: Iterable[Campaign], done_at: Mapping[int, datetime],
             continue
         worry = worry_of(campaign, done_at.get(campaign.id), now)
         paused = " and is paused" if campaign.status is CampaignStatus.PAUSED else ""
-        what = f"replaces {counted(len(campaign.members), 'certificate')} ({campaign.reason}){paused}"
+        whose = f"of {campaign.issuer}" if campaign.issuer else f"named like {campaign.match}"
+        what = f"replaces {counted(len(campaign.members), 'certificate')} {whose} ({campaign.reason}){paused}"
         yield Case(
             kind=NoticeKind.CAMPAIGN,
             severity=Severity.WARNING if worry else Severity.INFO,
@@ -49,8 +55,20 @@ def worry_of(campaign: Campaign, done_at: datetime | None, now: datetime) -> str
     unrevoked = [member for member in left if any(old.error for old in member.old)]
     if unrevoked:
         return f"the old ones of {len(unrevoked)} could not be revoked"
+    if unknown := _for_a_person(campaign):
+        return (
+            f"the old {'one' if unknown == 1 else 'ones'} of {unknown} will not be revoked until a person says so, "
+            "because no endpoint is known that could show the new one"
+        )
     failed = [member for member in left if member.status is MemberStatus.FAILED]
     return f"{len(failed)} failed and are tried again" if failed else ""
+
+
+def _for_a_person(campaign: Campaign) -> int:
+    """How many are renewed and wait for somebody to look, since nothing here can prove what is served."""
+    if not campaign.revoke:
+        return 0
+    return sum(one.status is MemberStatus.ROTATED and one.why == NO_ENDPOINT for one in campaign.members)
 
 
 def _is_through(status: MemberStatus, campaign: Campaign) -> bool:
@@ -61,4 +79,5 @@ def _detail(campaign: Campaign) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in campaign.counts.items() if count)
     stuck = [m for m in campaign.members if m.why and not _is_through(m.status, campaign)]
     lines = listed(f"{member.certificate}: {member.status}, {clause(member.why)}" for member in stuck)
-    return f"Asked for by {campaign.by}, {moment(campaign.began)}. {counts}." + (f"\n{lines}" if stuck else "")
+    told = f"Asked for by {campaign.by}, {moment(campaign.began)}. {counts}." + (f"\n{lines}" if stuck else "")
+    return f"{told}\n{_LOOK_YOURSELF}" if _for_a_person(campaign) else told

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from rotator.core.budget.forecast import Outlook, forecast
 from rotator.core.budget.limits import LETS_ENCRYPT, WEEK, Bucket, CaLimits, IssuerBudget
@@ -15,6 +16,7 @@ from rotator.core.budget.telling import of_budget
 from rotator.core.model import Facts, History, NoticeKind, Order, Severity
 from rotator.core.notices import NoticeSettings, notices
 from rotator.core.plan import make_plan
+from rotator.report.budget import table
 from tests import builders
 from tests.builders import DAY, HOUR, NOW
 
@@ -102,7 +104,23 @@ def test_a_person_is_told_with_numbers_and_remedies() -> None:
     cases = tuple(of_budget(seen.shortages, seen.remaining, NOW))
     (told,) = notices(builders.inventory(*facts), plan, (), {}, NoticeSettings(), more=cases)
     assert (told.kind, told.severity) == (NoticeKind.BUDGET_SHORT, Severity.WARNING)
-    assert told.key == "rotator/budget-short/internal domain for example.com"
-    assert told.title.startswith("internal domain for example.com will run short in 27 d")
+    assert told.key == "rotator/budget-short/internal: certificates for example.com"
+    assert told.title.startswith("internal: certificates for example.com will run short in 27 d")
     assert "Left now: 50 of 50 in 7 d, of which 5 are kept for emergencies." in told.detail
     assert "ask the CA for a higher limit" in told.detail
+
+
+def test_one_profile_with_many_certificates_is_one_notice() -> None:
+    """The limit for the same names has as many budgets as certificates; a person is told once, with all of them."""
+    facts = [looked_at(f"c{n}", HOUR, lives=DAY, known=True) for n in range(3)]
+    seen = outlook(facts, limits=CaLimits(exact_set=Bucket(1, WEEK)))
+    plan = make_plan(builders.inventory(*facts), builders.fleet(), None, builders.settings())
+    more = tuple(of_budget(seen.shortages, seen.remaining, NOW))
+    (told,) = notices(builders.inventory(*facts), plan, (), {}, NoticeSettings(), more=more)
+    assert told.title.startswith("3 budgets will run short: internal issues for the same names once in 7 d")
+    assert len(told.subjects) == 3
+    text = Console(width=200, color_system=None)
+    with text.capture() as captured:
+        text.print(*table(seen))
+    assert captured.get().count("will run short") == 1
+    assert "3 in all" in captured.get()
