@@ -16,7 +16,7 @@ from rotator.lib.kube.resources import ENDPOINT_SLICES, HTTP_ROUTES, INGRESSES, 
 
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "rotator", "app.kubernetes.io/component": "acme-challenge"}
 SELECTOR = ",".join(f"{key}={value}" for key, value in LABELS.items())
-HOLDER, UNTIL = "rotator/holder", "rotator/until"
+HOLDER, UNTIL, ATTEMPT = "rotator/holder", "rotator/until", "rotator/attempt"
 _KINDS = {SERVICES: "Service", ENDPOINT_SLICES: "EndpointSlice", INGRESSES: "Ingress", HTTP_ROUTES: "HTTPRoute"}
 
 
@@ -37,7 +37,7 @@ class Plan:
     """What the objects of one order have in common.
 
     Attributes:
-        marks: annotations that say whose they are, and until when.
+        marks: annotations that say whose they are, of which attempt, and until when.
         owner: owner references, by which the cluster itself clears up after the pod; empty where the pod is not known.
     """
 
@@ -51,16 +51,11 @@ class Plan:
 
     def objects(self, proofs: tuple[Proof, ...]) -> list[Made]:
         """All objects, in the order in which they are made."""
-        service = self._name("".join(sorted(proof.token for proof in proofs)))
+        service = _name(self.issuer, "".join(sorted(proof.token for proof in proofs)))
         entrances = [self._entrance(proof, service) for proof in proofs]
         if self.settings.selector:
             return [self._service(service), *entrances]
         return [self._service(service), self._slice(service), *entrances]
-
-    def _name(self, *parts: str) -> str:
-        """The same for the same order, so that one that is resumed finds what it left."""
-        digest = hashlib.sha256("\n".join((self.issuer, *parts)).encode()).hexdigest()
-        return f"rotator-acme-{digest[:20]}"
 
     def _made(self, resource: Resource, name: str, rest: Mapping[str, Any], **metadata: Mapping[str, str]) -> Made:
         version = f"{resource.group}/{resource.version}" if resource.group else resource.version
@@ -92,7 +87,8 @@ class Plan:
         return self._made(ENDPOINT_SLICES, service, rest, labels=labels)
 
     def _entrance(self, proof: Proof, service: str) -> Made:
-        name, path = self._name(proof.name, proof.token), f"{PATH}{proof.token}"
+        # One for a proof, whichever issuer needs it: some controllers refuse a second one for a host and path.
+        name, path = _name(proof.name, proof.token), f"{PATH}{proof.token}"
         # Neither Ingress nor HTTPRoute takes an address as a host: without one they are for all.
         host = "" if is_address(proof.name) else proof.name.lower()
         if self.settings.gateway is not None:
@@ -100,6 +96,11 @@ class Plan:
             return self._made(HTTP_ROUTES, name, rest, annotations=self.settings.annotations)
         rest = {"spec": _ingress(self.settings.ingress_class, host, path, service, self.port)}
         return self._made(INGRESSES, name, rest, annotations=self.settings.annotations)
+
+
+def _name(*parts: str) -> str:
+    """The same for the same order, so that one that is resumed finds what it left."""
+    return f"rotator-acme-{hashlib.sha256(chr(10).join(parts).encode()).hexdigest()[:20]}"
 
 
 def _ingress(ingress_class: str, host: str, path: str, service: str, port: int) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 cert-manager starts a pod for each challenge; here the daemon's own listener answers, so there is nothing to start and
 nothing to pull. The EndpointSlice names this very pod, because another replica does not know the proof.
+
+Two orders, also of two replicas, may share a pending authorization, and its proof with it. Then the first to come makes
+the entrance, and the other comes back when that is gone: the CA has looked by then.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,11 +20,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from rotator.errors import IssueError
-from rotator.issuers.acme.kubernetes_objects import HOLDER, SELECTOR, UNTIL, Made, Plan
+from rotator.errors import IssueError, Pending
+from rotator.issuers.acme.kubernetes_objects import ATTEMPT, HOLDER, SELECTOR, UNTIL, Made, Plan
+from rotator.issuers.acme.patience import BUSY
 from rotator.issuers.acme.proving import Http01Kubernetes
 from rotator.issuers.acme.solver import Desk, Proof, Undoing
-from rotator.issuers.acme.traces import LONGEST, Holder, this_process
+from rotator.issuers.acme.traces import LONGEST, Holder
 from rotator.lib.kube.cluster import Cluster, Pace, connect
 from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.objects import Bare, Metadata
@@ -71,47 +76,61 @@ class Routes:
 
         Raises:
             IssueError: the cluster refuses or cannot be asked.
+            Pending: another order shows one of them right now.
         """
-        with Undoing(self._desk.issuer, left) as undoing:
+        with _attempt() as attempt, Undoing(self._desk.issuer, left) as undoing:
             try:
-                plan = self._plan(pod, port)
+                plan = self._plan(pod, port, attempt)
                 self._sweep(plan.namespace)
                 for made in plan.objects(tuple(proofs)):
-                    self._make(made, plan.namespace, undoing)
+                    self._make(made, plan.namespace, attempt, undoing)
             except KubeError as error:
                 raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.status in {403, 404, 422}) from error
             yield
 
-    def _plan(self, pod: str, port: int) -> Plan:
+    def _plan(self, pod: str, port: int, attempt: str) -> Plan:
         own = os.environ.get("POD_NAMESPACE") or self._cluster.transport.namespace
         namespace = self._settings.namespace or own
         until = self._desk.clock.now() + LONGEST
-        marks = {HOLDER: json.dumps(asdict(this_process())), UNTIL: until.isoformat()}
+        marks = {HOLDER: json.dumps(asdict(self._desk.traces.us())), UNTIL: until.isoformat(), ATTEMPT: attempt}
         owner = _owner() if namespace == own else ()
         return Plan(self._settings, self._desk.issuer, namespace, pod, port, marks, owner)
 
-    def _make(self, made: Made, namespace: str, undoing: Undoing) -> None:
+    def _make(self, made: Made, namespace: str, attempt: str, undoing: Undoing) -> None:
         call = Call("create", made.resource, namespace, made.name)
-        undoing.later(str(call), partial(self._take_away, made.resource, namespace, made.name))
+        undoing.later(str(call), partial(self._take_away, made.resource, namespace, made.name, attempt))
         try:
             self._cluster.create(call, made.body)
         except KubeError as error:
             if error.status != 409:
                 raise
-            # The same order, left behind in a way that `_sweep` could not be sure of: ours now.
-            self._delete(made.resource, namespace, made.name)
+            self._make_way(made.resource, namespace, made.name)
             self._cluster.create(call, made.body)
 
-    def _take_away(self, resource: Resource, namespace: str, name: str) -> None:
+    def _make_way(self, resource: Resource, namespace: str, name: str) -> None:
+        """Take away what the same order has left behind, or wait for another one that shows the same proof."""
+        found = self._found(resource, namespace, name)
+        if found is None:
+            return
+        if self._is_in_use(found):
+            which = Call("get", resource, namespace, name)
+            raise Pending(
+                f"{self._desk.issuer}: another order is proving the same right now ({which})", retry_after=BUSY
+            )
+        self._cluster.delete(Call("delete", resource, namespace, name), found.uid)
+
+    def _take_away(self, resource: Resource, namespace: str, name: str, attempt: str) -> None:
+        """Delete it where it is ours: another order may have made it before us, or after."""
         try:
-            self._delete(resource, namespace, name)
+            found = self._found(resource, namespace, name)
+            if found is not None and (found.annotations or {}).get(ATTEMPT) == attempt:
+                self._cluster.delete(Call("delete", resource, namespace, name), found.uid)
         except KubeError as error:
             raise IssueError(f"{self._desk.issuer}: {error}") from error
 
-    def _delete(self, resource: Resource, namespace: str, name: str) -> None:
+    def _found(self, resource: Resource, namespace: str, name: str) -> Metadata | None:
         found = self._cluster.get(Call("get", resource, namespace, name), Bare)
-        if found is not None:
-            self._cluster.delete(Call("delete", resource, namespace, name), found.metadata.uid)
+        return None if found is None else found.metadata
 
     def _sweep(self, namespace: str) -> None:
         """Take away what a crashed attempt of any rotator left here, the entrances first."""
@@ -122,21 +141,38 @@ class Routes:
                 Call("list", resource, namespace), Bare, params={"labelSelector": SELECTOR}
             ):
                 for each in page:
-                    if self._is_left(each.metadata):
+                    if self._is_in_use(each.metadata) is False:
                         name = each.metadata.name
                         log.info("removing what a crashed attempt left", issuer=self._desk.issuer, what=name)
                         call = Call("delete", resource, namespace, name)
                         with Undoing(self._desk.issuer) as sweeping:  # a dead object that stays costs no order
                             sweeping.later(str(call), partial(self._cluster.delete, call, each.metadata.uid))
 
-    def _is_left(self, metadata: Metadata) -> bool:
-        """Whether nobody can be using it any more; what does not say so is left alone."""
+    def _is_in_use(self, metadata: Metadata) -> bool | None:
+        """Whether an order may be using it; None where it does not say whose it is."""
         marks = metadata.annotations or {}
         try:
-            holder = Holder(**json.loads(marks[HOLDER]))
-            return holder.has_ended() or datetime.fromisoformat(marks[UNTIL]) <= self._desk.clock.now()
+            holder, until = Holder(**json.loads(marks[HOLDER])), datetime.fromisoformat(marks[UNTIL])
+            if until <= self._desk.clock.now() or self._desk.traces.has_ended(holder):
+                return False
         except (ValueError, TypeError, KeyError):
-            return False
+            return None
+        # What this process has made, and could not take away, has no attempt any more.
+        return marks.get(ATTEMPT) in _ATTEMPTS if holder.is_us else True
+
+
+_ATTEMPTS: set[str] = set()
+"""Those of this process that last."""
+
+
+@contextmanager
+def _attempt() -> Iterator[str]:
+    attempt = secrets.token_hex(8)
+    _ATTEMPTS.add(attempt)
+    try:
+        yield attempt
+    finally:
+        _ATTEMPTS.discard(attempt)
 
 
 def _owner() -> tuple[Mapping[str, Any], ...]:

@@ -20,7 +20,7 @@ from rotator.issuers.acme.kubernetes_objects import HOLDER, LABELS, UNTIL
 from rotator.issuers.acme.traces import Holder, this_process
 from rotator.ports import Clock
 from tests.issuers.acme.conftest import MakeIssuer
-from tests.issuers.asking import ask, hurried_clock, issue
+from tests.issuers.asking import Asked, Drawer, ask, hurried_clock, issue
 from tests.lib.kube_builders import installed_gateway_api
 from tests.servers.ingress import INGRESSES, ROUTES, SERVICES, SLICES, Ingress, start_ingress
 from tests.servers.kube import LIMITED, KubeServer
@@ -215,10 +215,9 @@ class TestLeftovers:
         assert [[owner["name"] for owner in each] for each in owners] == [["rotator-0"]] * 3
         assert world.left() == []
 
-    def test_the_same_order_again_takes_over(self, world: World) -> None:
-        """A pod that crashed elsewhere left objects of this very order: they are replaced, not stumbled over."""
+    def begun(self, world: World, asked: Asked) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+        """The token of an order that was broken off, and the objects that it made: they are gone again."""
         tokens, seen = list[str](), list[tuple[str, dict[str, Any]]]()
-        asked, elsewhere = ask(HOST), replace(this_process(), host="rotator-1", run="other")
 
         def wait(_: float) -> None:
             seen.extend((each, item) for each in (INGRESSES, SERVICES) for item in world.ingress.items(each))
@@ -228,13 +227,59 @@ class TestLeftovers:
         with pytest.raises(KeyboardInterrupt):
             issue(world.issuer(replace(hurried_clock(), wait=wait)), asked, checkpoint=tokens.append)
         world.ingress.deaf = False
+        assert len(seen) == 2
+        return tokens[-1], seen
+
+    def leave_again(self, world: World, seen: list[tuple[str, dict[str, Any]]], holder: Holder) -> None:
         for collection, item in seen:
             spec = {"ports": [{"port": 80}]} if collection == SERVICES else item["spec"]
-            world.leave(collection, item["metadata"]["name"], spec, elsewhere, datetime.now(UTC) + timedelta(hours=1))
+            world.leave(collection, item["metadata"]["name"], spec, holder, datetime.now(UTC) + timedelta(hours=1))
 
-        chain = issue(world.issuer(), asked, resume=tokens[-1])
+    def test_the_same_order_again_takes_over(self, world: World, drawer: Drawer) -> None:
+        """A pod that crashed elsewhere left objects of this very order: they are replaced, not stumbled over. That it
+        has ended is known by the state, which it held alone and we hold now."""
+        drawer.is_alone = True
+        asked = ask(HOST)
+        token, seen = self.begun(world, asked)
+        state = json.loads(seen[0][1]["metadata"]["annotations"][HOLDER])["state"]
+        self.leave_again(world, seen, Holder("rotator-1", 1, "other", state))
 
-        assert len(seen) == 2
+        chain = issue(world.issuer(), asked, resume=token)
+
+        assert state
+        assert key_matches(chain, asked.key)
+        assert world.left() == []
+
+    def test_what_another_may_be_using_is_waited_for(self, world: World) -> None:
+        """Of another rotator nobody knows whether it has ended: its objects stay, and the order comes back."""
+        asked = ask(HOST)
+        token, seen = self.begun(world, asked)
+        self.leave_again(world, seen, Holder("rotator-1", 1, "other"))
+
+        with pytest.raises(Pending, match="another order is proving the same right now"):
+            issue(world.issuer(), asked, resume=token)
+
+        assert sorted(world.left()) == sorted(item["metadata"]["name"] for _, item in seen)
+
+    def test_two_that_share_a_proof_do_not_take_it_from_each_other(self, world: World) -> None:
+        """The second comes back later, and has taken nothing of the first's away."""
+        tokens, waited, asked = list[str](), list[str](), ask(HOST)
+        clock = hurried_clock()
+
+        def wait(seconds: float) -> None:
+            if not waited:
+                before = world.left()
+                with pytest.raises(Pending, match="another order") as busy:
+                    issue(world.issuer(), asked, resume=tokens[-1])
+                waited.append(str(busy.value))
+                assert world.left() == before != []
+                world.ingress.deaf = False
+            clock.wait(seconds)
+
+        world.ingress.deaf = True
+        chain = issue(world.issuer(replace(clock, wait=wait)), asked, checkpoint=tokens.append)
+
+        assert waited
         assert key_matches(chain, asked.key)
         assert world.left() == []
 
