@@ -7,31 +7,38 @@ import json
 import socket
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from rotator.core.model import PreflightRequest
 from rotator.core.pem import key_matches, read_certificates
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeIssuer
-from rotator.issuers.acme.dns01.providers import LexiconWriter, provider_class
+from rotator.issuers.acme.dns01 import Dns01Solver
+from rotator.issuers.acme.dns01.providers import CALL_SECONDS, LexiconWriter, provider_class
 from rotator.issuers.acme.proving import Dns01
+from rotator.issuers.acme.solver import Desk, Proof
 from rotator.issuers.acme.traces import LONGEST, Traces
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.dns.updates import TextRecord
+from rotator.ports import Clock
 from tests.issuers.acme.conftest import MakeIssuer
-from tests.issuers.asking import Drawer, ask, issue
+from tests.issuers.asking import Drawer, ask, hurried_clock, issue
 from tests.servers.pebble import Pebble, PebbleSettings, start_pebble
 from tests.servers.ports import free_port
 from tests.servers.powerdns import API_KEY, PowerDns, start_powerdns
+from tests.servers.service import wait_until
 
+SECONDS = 60.0
 ZONE, DEEP = "lexicon.test", "deep.er.lexicon.test"
 
 
@@ -57,7 +64,8 @@ class World:
         return self.make(self.pebble, http01=None, dns01=self.settings(**more))
 
     def writer(self, **more: object) -> LexiconWriter:
-        return LexiconWriter(Dns01.model_validate(self.settings(**more)), Lookups([self.powerdns.server]))
+        settings = Dns01.model_validate(self.settings(**more))
+        return LexiconWriter(settings, Lookups([self.powerdns.server]), hurried_clock(), lambda _record: None)
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +162,13 @@ class TestIssuing:
         assert world.powerdns.texts(name) == {"theirs"}
 
 
+Sets = list[dict[str, Any]]
+"""What a change of the zone says of each set of records; without records it is deleted."""
+
+
 @contextmanager
-def removing_nothing(behind: str) -> Iterator[str]:
-    """The API behind a door that lets records be written, and refuses to delete a set of them."""
+def doored(behind: str, before: Callable[[Sets], int | None]) -> Iterator[str]:
+    """The API behind a door, which is asked before each change: a status is the answer, None lets it through."""
 
     class Door(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -164,8 +176,8 @@ def removing_nothing(behind: str) -> Iterator[str]:
 
         def do_PATCH(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            if not all(each.get("records") for each in json.loads(body).get("rrsets", [{"records": [""]}])):
-                self.answer(403, b"{}")
+            if (status := before(json.loads(body).get("rrsets", []))) is not None:
+                self.answer(status, b"{}")
             else:
                 self.pass_on(body)
 
@@ -194,6 +206,81 @@ def removing_nothing(behind: str) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def removing_nothing(behind: str) -> AbstractContextManager[str]:
+    """The API for credentials that may write, and not delete a set of records."""
+    return doored(behind, lambda sets: None if all(each.get("records") for each in sets) else 403)
+
+
+@dataclass
+class Held:
+    """A door that holds the first change of a kind back until it is told to go on.
+
+    Attributes:
+        clock: leaps over the limit of a change while that is held.
+    """
+
+    holds: Callable[[Sets], bool]
+    came: threading.Event = field(default_factory=threading.Event)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        hurried = hurried_clock()
+        self.clock = replace(
+            hurried, monotonic=lambda: hurried.monotonic() + (2 * CALL_SECONDS if self.came.is_set() else 0.0)
+        )
+
+    def __call__(self, sets: Sets) -> None:
+        if not self.came.is_set() and self.holds(sets):
+            self.came.set()
+            assert self.goes_on.wait(SECONDS)
+
+
+class TestLate:
+    """A change that takes longer than we wait for it, and is carried out all the same."""
+
+    def solver(self, world: World, url: str, clock: Clock, drawer: Drawer) -> Dns01Solver:
+        settings = Dns01.model_validate(world.settings(options={"pdns_server": url}))
+        return Dns01Solver(settings, Desk("ca", clock, Traces(drawer, "ca", clock.now)))
+
+    def test_a_record_that_is_written_late_is_removed(self, world: World, drawer: Drawer) -> None:
+        """The attempt has failed and taken away what it knew of: what comes after that goes as well."""
+        proof, held = Proof(f"late.{ZONE}", "", "late"), Held(lambda sets: all(each.get("records") for each in sets))
+        place = f"_acme-challenge.{proof.name}"
+        with doored(world.powerdns.url, held) as url, capture_logs() as logs:
+            solver = self.solver(world, url, held.clock, drawer)
+            with pytest.raises(IssueError, match=r"did not add .* within 90 s"), solver.showing([proof]):
+                raise AssertionError("it must not be shown")
+            assert world.powerdns.texts(place) == set()
+            assert solver._desk.traces.left(place), "it is not forgotten before the late change has ended"
+
+            held.goes_on.set()
+
+            wait_until(lambda: not solver._desk.traces.left(place), "the late record was put right")
+        assert world.powerdns.texts(place) == set()
+        (told,) = (each for each in logs if "after its time limit" in each["event"])
+        assert (told["record"], told["remedy"]) == (place, "removed again")
+
+    def test_a_record_that_is_removed_late_is_written_again(self, world: World, drawer: Drawer) -> None:
+        """The next attempt of the same order shows the same: it is not left without its record."""
+        proof, held = (
+            Proof(f"again.{ZONE}", "", "again"),
+            Held(lambda sets: not all(each.get("records") for each in sets)),
+        )
+        place = f"_acme-challenge.{proof.name}"
+        with doored(world.powerdns.url, held) as url, capture_logs() as logs:
+            solver = self.solver(world, url, held.clock, drawer)
+            with solver.showing([proof]):
+                (value,) = world.powerdns.texts(place)
+            assert any("could not be taken away" in each["event"] for each in logs)
+            with solver.showing([proof]):
+                held.goes_on.set()
+
+                wait_until(lambda: any(each.get("remedy") for each in logs), "the late removal has ended")
+                wait_until(lambda: world.powerdns.texts(place) == {value}, "the record is there again")
+        assert world.powerdns.texts(place) == set()
 
 
 class TestNothingIsRemoved:

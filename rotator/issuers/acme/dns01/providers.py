@@ -9,33 +9,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import requests
 
 from rotator.errors import SecretMissing
+from rotator.issuers.acme.dns01.writers import Late, Told
 from rotator.issuers.acme.proving import Dns01
 from rotator.lib.dns import DnsError, Lookups
 from rotator.lib.dns.updates import TextRecord
 from rotator.lib.http import explain
 from rotator.log import redact_text
+from rotator.ports import Clock
 
 CALL_SECONDS = 90.0
-"""For one change at a provider, log-in and all: the library's own requests know no limit."""
+"""For one change at a provider, log-in and all: the library's own requests know no limit, and cannot be broken off."""
+
+_LOOK_UP_SECONDS = 0.5
+"""How often whoever waits looks at the clock; the end of a change is told at once."""
 
 _MOST_SHOWN = 200  # characters of what a provider says
 _DENIED = frozenset({requests.codes.unauthorized, requests.codes.forbidden})
-
-T = TypeVar("T")
 
 
 class LexiconWriter:
     """One provider of dns-lexicon; another session for each change, so that rotated credentials are seen."""
 
-    def __init__(self, settings: Dns01, lookups: Lookups) -> None:
+    def __init__(self, settings: Dns01, lookups: Lookups, clock: Clock, ended: Told) -> None:
         self._settings = settings
         self._lookups = lookups
+        self._clock = clock
+        self._ended = ended
 
     def zone_of(self, name: str) -> str:
         return self._settings.zone or self._lookups.zone_of(name)
@@ -51,14 +56,30 @@ class LexiconWriter:
         made, secrets = self._maker()
         config = self._config(record.zone, secrets)
         try:
-            done = _within(CALL_SECONDS, lambda: _changed(made, config, change))
-        except TimeoutError as error:
-            raise DnsError(f"{what} within {CALL_SECONDS:g} s") from error
+            done = self._within(lambda: _changed(made, config, change), lambda: self._ended(record))
+        except _TooLateError as error:
+            raise Late(f"{what} within {CALL_SECONDS:g} s") from error
         except Exception as error:  # noqa: BLE001 - whatever eighty providers raise
             # Without the cause: its text, or an address in it, may hold a secret.
             raise _told(what, error, secrets.values()) from None
         if not done:
             raise DnsError(f"{what}, and gives no reason")
+
+    def _within(self, call: Callable[[], bool], ended: Callable[[], None]) -> bool:
+        """Run in a thread that nobody waits for beyond the limit.
+
+        Args:
+            ended: called in that thread when the call ends later than that.
+
+        Raises:
+            _TooLateError: it takes longer; it goes on by itself, and ends with the process at the latest.
+        """
+        work = _Work(call, ended)
+        threading.Thread(target=work.run, name="dns-provider", daemon=True).start()
+        deadline = self._clock.monotonic() + CALL_SECONDS
+        while not work.done.wait(_LOOK_UP_SECONDS) and self._clock.monotonic() < deadline:
+            pass
+        return work.answer()
 
     def _maker(self) -> tuple[Callable[[Any], Any], Mapping[str, str]]:
         """The provider's class, and its secrets."""
@@ -125,29 +146,42 @@ def _delete(provider: Any, record: TextRecord) -> bool:
     return bool(provider.delete_record(rtype="TXT", name=record.name, content=record.value))
 
 
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """Run in a thread that nobody waits for any longer.
+class _TooLateError(Exception):
+    """The call has not ended in time."""
 
-    Raises:
-        TimeoutError: it takes longer; it goes on by itself and ends with the process at the latest.
-    """
-    done: list[T] = []
-    failed: list[BaseException] = []
 
-    def run() -> None:
+class _Work:
+    """A call whose answer is waited for a while."""
+
+    def __init__(self, call: Callable[[], bool], ended: Callable[[], None]) -> None:
+        self.done = threading.Event()
+        self._call = call
+        self._ended = ended
+        self._guard = threading.Lock()
+        self._answer: bool | BaseException | None = None
+        self._is_left = False
+
+    def run(self) -> None:
         try:
-            done.append(call())
+            answer: bool | BaseException = self._call()
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            failed.append(error)
+            answer = error
+        with self._guard:
+            self._answer = answer
+            self.done.set()
+            is_left = self._is_left
+        if is_left:
+            self._ended()
 
-    thread = threading.Thread(target=run, name="dns-provider", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError
-    return done[0]
+    def answer(self) -> bool:
+        """What came of it; or leave it to itself."""
+        with self._guard:
+            if self._answer is None:
+                self._is_left = True
+                raise _TooLateError
+        if isinstance(self._answer, BaseException):
+            raise self._answer
+        return self._answer
 
 
 def _told(what: str, error: Exception, secrets: Any) -> DnsError:

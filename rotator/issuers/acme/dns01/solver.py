@@ -6,8 +6,9 @@ import base64
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from rotator.core.csr import is_address
 from rotator.core.model import Check
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.dns01.propagation import Propagation
-from rotator.issuers.acme.dns01.writers import writer_of
+from rotator.issuers.acme.dns01.writers import Late, writer_of
 from rotator.issuers.acme.proving import Dns01
 from rotator.issuers.acme.solver import Desk, Proof, Undoing
 from rotator.issuers.acme.traces import Trace
@@ -39,7 +40,8 @@ class Dns01Solver:
         self._settings = settings
         self._desk = desk
         self._lookups = Lookups(settings.resolvers)
-        self._writer = writer_of(settings, self._lookups)
+        self._writer = writer_of(settings, self._lookups, desk.clock, self._put_right)
+        self._late: Counter[TextRecord] = Counter()
         self._propagation = Propagation(settings, self._lookups, desk)
 
     def objection(self, name: str) -> str:
@@ -101,14 +103,37 @@ class Dns01Solver:
         with _WRITING.to(record.zone):
             mine = self._desk.traces.note(record.name, record.value)
             undoing.later(record.name, partial(self._hide, record, mine))
-            self._writer.add(record)
+            self._change(self._writer.add, record)
 
     def _hide(self, record: TextRecord, mine: Trace) -> None:
-        """Take it away, unless another order shows the same: then it stays until that is done."""
+        """Take it away, unless another order shows the same: then it stays until that is done.
+
+        While a late change of it goes on, it is not forgotten: only the end of that tells what is there.
+        """
         with _WRITING.to(record.zone):
-            if self._desk.traces.leave(mine):
-                self._remove(record)
-            self._desk.traces.forget(mine)
+            is_last = self._desk.traces.leave(mine)
+            if is_last:
+                self._change(self._writer.remove, record)
+            if not (is_last and self._late[record]):
+                self._desk.traces.forget(mine)
+
+    def _put_right(self, record: TextRecord) -> None:
+        """A late change of this record has ended: have there be what shall be there by now."""
+        with _WRITING.to(record.zone), Undoing(self._desk.issuer) as undoing:
+            self._late[record] -= 1
+            is_needed = self._desk.traces.is_needed(record.name, record.value)
+            log.warning(
+                "a DNS provider ended a change after its time limit",
+                issuer=self._desk.issuer,
+                record=record.name,
+                remedy="written again" if is_needed else "removed again",
+            )
+            if is_needed:
+                undoing.later(record.name, partial(self._change, self._writer.add, record))
+                return
+            for dead in self._desk.traces.left(record.name):
+                if dead.value == record.value:
+                    undoing.later(record.name, partial(self._hide, record, dead))
 
     def _sweep(self, records: Sequence[TextRecord]) -> None:
         """Take away what attempts of ours left at the same names; one that cannot be removed costs no order."""
@@ -122,11 +147,12 @@ class Dns01Solver:
                     with Undoing(self._desk.issuer) as undoing:
                         undoing.later(place, partial(self._hide, record, dead))
 
-    def _remove(self, record: TextRecord) -> None:
+    def _change(self, change: Callable[[TextRecord], None], record: TextRecord) -> None:
         try:
-            self._writer.remove(record)
+            change(record)
         except DnsError as error:
-            raise IssueError(f"{self._desk.issuer}: {error}") from error
+            self._late[record] += isinstance(error, Late)
+            raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
 
 
 class _Turns:
@@ -135,11 +161,11 @@ class _Turns:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._zones: dict[str, threading.Lock] = {}
+        self._zones: dict[str, AbstractContextManager[bool]] = {}
 
-    def to(self, zone: str) -> threading.Lock:
+    def to(self, zone: str) -> AbstractContextManager[bool]:
         with self._guard:
-            return self._zones.setdefault(zone, threading.Lock())
+            return self._zones.setdefault(zone, threading.RLock())
 
 
 _WRITING = _Turns()

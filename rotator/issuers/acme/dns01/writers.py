@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from rotator.errors import SecretMissing
@@ -10,13 +11,22 @@ from rotator.lib.dns import DnsError, Lookups, Nameserver, updates
 from rotator.lib.dns.resolving import server_address
 from rotator.lib.dns.updates import SharedKey, TextRecord
 from rotator.lib.reach import own_address
+from rotator.ports import Clock
+
+
+class Late(DnsError):  # noqa: N818 - says what is known
+    """A change took longer than its limit and goes on: it may still be carried out, and its end will be told."""
+
+
+Told = Callable[[TextRecord], None]
+"""Is told, from a thread of its own, of a record whose late change has ended, whether it was carried out or not."""
 
 
 class Writer(Protocol):
     """Writes TXT records one value at a time; what else is at the name stays.
 
     Raises (each method):
-        DnsError: refused, or no answer.
+        DnsError: refused, or no answer; `Late` where the change goes on.
     """
 
     def zone_of(self, name: str) -> str:
@@ -30,13 +40,13 @@ class Writer(Protocol):
         ...
 
 
-def writer_of(settings: Dns01, lookups: Lookups) -> Writer:
-    """The writer that the settings choose."""
+def writer_of(settings: Dns01, lookups: Lookups, clock: Clock, ended: Told) -> Writer:
+    """The writer that the settings choose; `ended` is told of late changes."""
     if settings.rfc2136 is not None:
         return Rfc2136Writer(settings.rfc2136, settings, lookups)
     from rotator.issuers.acme.dns01.providers import LexiconWriter
 
-    return LexiconWriter(settings, lookups)
+    return LexiconWriter(settings, lookups, clock, ended)
 
 
 class Rfc2136Writer:
