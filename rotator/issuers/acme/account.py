@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from acme import messages
@@ -62,39 +63,51 @@ class Accounts:
 
     def peek(self) -> Account | None:
         """The kept account; None before the first order."""
-        kept = self._keep.get(self._drawer)
-        if kept is None:
-            return None
-        fields = json.loads(kept)
-        return Account(
-            fields["key"].encode(),
-            fields["address"],
-            fields.get("next_key", "").encode(),
-            fields.get("terms", ""),
-            fields.get("deactivated", False),
-        )
+        return _read(self._keep.get(self._drawer))
 
     def get(self) -> Account:
-        """The kept account; the first time a new key, kept before anybody sees it."""
-        if (kept := self.peek()) is not None:
-            return kept
-        self.put(Account(new_key(KeySpec())))
-        # What another process put there a moment before or after us is the account of both.
-        kept = self.peek()
-        assert kept is not None
-        return kept
+        """The kept account; the first time a new key, kept before anybody sees it, the same for all who ask at once."""
+        return self._change(lambda kept: kept or Account(new_key(KeySpec())))
 
     def put(self, account: Account) -> Account:
         """Keep it as it is now."""
-        fields = {
-            "key": account.key.decode(),
-            "address": account.address,
-            "next_key": account.next_key.decode(),
-            "terms": account.terms,
-            "deactivated": account.deactivated,
-        }
-        self._keep.put(self._drawer, json.dumps(fields).encode())
+        return self._change(lambda _: account)
+
+    def begin_roll(self, account: Account) -> Account:
+        """The account with the key that a roll-over is made to, kept before the CA sees it: of two that begin at once
+        both use the same, so that neither loses what the CA has taken from the other."""
+        following = new_key(KeySpec())
+        return self._change(lambda kept: replace(kept or account, next_key=(kept or account).next_key or following))
+
+    def _change(self, change: Callable[[Account | None], Account]) -> Account:
+        written = self._keep.change(self._drawer, lambda kept: _written(change(_read(kept))))
+        account = _read(written)
+        assert account is not None
         return account
+
+
+def _read(kept: bytes | None) -> Account | None:
+    if kept is None:
+        return None
+    fields = json.loads(kept)
+    return Account(
+        fields["key"].encode(),
+        fields["address"],
+        fields.get("next_key", "").encode(),
+        fields.get("terms", ""),
+        fields.get("deactivated", False),
+    )
+
+
+def _written(account: Account) -> bytes:
+    fields = {
+        "key": account.key.decode(),
+        "address": account.address,
+        "next_key": account.next_key.decode(),
+        "terms": account.terms,
+        "deactivated": account.deactivated,
+    }
+    return json.dumps(fields).encode()
 
 
 def why_not_agreed(directory: Directory, settings: AcmeSettings) -> str:

@@ -51,6 +51,13 @@ ACCOUNT_FRESH = timedelta(minutes=1)
 ARI_PAUSE = timedelta(minutes=1)
 
 
+class _KeyChanged(IssueError):  # noqa: N818 - reads as what happened
+    """Another process has given our account another key under an order: it goes on with that one, once."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(str(refused), retry_after=refused.retry_after)
+
+
 class AcmeIssuer:
     """Orders from one ACME CA, as one account. May be used by several threads at once."""
 
@@ -75,8 +82,16 @@ class AcmeIssuer:
         """
         if problem := self._solvers.objection(request.names):
             raise IssueError(f"{self.name}: {problem}", permanent=True)
+        tokens = [resume]
+
+        def kept(token: str) -> None:
+            checkpoint(token)
+            tokens.append(token)
+
         try:
-            return self._issue(request, resume, checkpoint)
+            return self._issue(request, resume, kept)
+        except _KeyChanged:
+            return self._issue(request, tokens[-1], checkpoint)
         except Refused as error:
             if error.code != "accountDoesNotExist":
                 raise
@@ -95,6 +110,10 @@ class AcmeIssuer:
             try:
                 ordering = order.Ordering(server, self._settings, self._solvers, self._clock, request, checkpoint)
                 text = ordering.certificate(resume)
+            except Refused as error:
+                if upkeep.is_current(server):
+                    raise
+                raise _KeyChanged(error) from error
             finally:
                 with self._guard:
                     self._orders -= 1

@@ -133,16 +133,23 @@ class Upkeep:
         self._require_active(account)
         if not self._directory.key_change:
             raise IssueError(f"{self._issuer}: the CA does not let an account change its key", permanent=True)
-        following = account.next_key or new_key(KeySpec())
-        self._accounts.put(replace(account, next_key=following))
+        account = self._accounts.begin_roll(account)
+        conflict = None
         try:
-            answer = server.post(self._directory.key_change, self._vouched(account, jwk_of(following)))
+            server.post(self._directory.key_change, self._vouched(account, jwk_of(account.next_key)))
         except Refused as error:
-            if error.status == HTTPStatus.CONFLICT:  # another account has this key: it can never become ours
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            conflict = error
+        # Whoever stands between may answer anything: what counts is which of the two keys the CA takes now.
+        known = self._known(account)
+        if known is not None and known.key == account.next_key:
+            return self.view()
+        if conflict is not None:
+            if known is not None:  # another account has this key: it can never become ours
                 self._accounts.put(replace(account, next_key=b""))
-            raise
-        account = self._accounts.put(replace(account, key=following, next_key=b""))
-        return self._shown(account, {"status": VALID, **(read_object(answer.content) or {})})
+            raise conflict
+        raise IssueError(f"{self._issuer}: the CA does not take the new key yet; both are kept: ask again")
 
     def _vouched(self, account: Account, following: JWKEC) -> JWS:
         """The inner request: signed by the new key, about the account and its old key, without a nonce."""
@@ -178,22 +185,29 @@ class Upkeep:
 
     # ------------------------------------------------------------ which key it has
 
+    def is_current(self, server: Server) -> bool:
+        """Whether requests are still signed with the key that is kept: another process may have changed it."""
+        account = self._accounts.peek()
+        return account is None or account.jwk.thumbprint() == server.key.thumbprint()
+
     def _settled(self, account: Account) -> Account:
         """The account with the key that the CA knows it by, where a roll-over was cut off.
 
-        The old one is asked first. While it answers, the new one is kept all the same: an answer that we did not wait
-        for may still be on its way to be carried out.
+        While the old one answers, the new one is kept all the same: an answer that we did not wait for may still be on
+        its way to be carried out.
         """
-        if not account.next_key:
-            return account
+        return (self._known(account) or account) if account.next_key else account
+
+    def _known(self, account: Account) -> Account | None:
+        """The same, asked with the old key first; None where the CA takes neither, or says nothing of use."""
         try:
-            self._signed_in(account).post(account.address, None)
+            answer = self._signed_in(account).post(account.address, None)
         except Refused as refused:
             address = "" if refused.is_outage else self._known_as(account.next_key)
-            if not address:
-                return account
+            if not address.startswith("https://"):
+                return None
             return self._accounts.put(replace(account, key=account.next_key, next_key=b"", address=address))
-        return account
+        return None if read_object(answer.content) is None else account
 
     def _known_as(self, key: bytes) -> str:
         """Where the account with this key is (RFC 8555, 7.3.1); empty where the CA has none."""

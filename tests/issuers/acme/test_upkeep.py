@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +14,7 @@ from rotator.errors import IssueError
 from rotator.issuers.acme import AcmeIssuer
 from rotator.issuers.acme.account import Account
 from tests.issuers.acme.conftest import MakeIssuer
-from tests.issuers.acme.proxied import NEW_ACCOUNT, NEW_ORDER, Front, changed, cut, problem
+from tests.issuers.acme.proxied import NEW_ACCOUNT, NEW_ORDER, Front, answer_instead, changed, cut, problem
 from tests.issuers.acme.test_account import kept
 from tests.issuers.acme.test_ari import leaf
 from tests.issuers.acme.test_order import assert_good, fresh
@@ -99,10 +101,14 @@ class Failing(Drawer):
 
     last: Drawer = field(default_factory=Drawer)
 
-    def put(self, key: str, value: bytes) -> None:
-        if self.kept.get(key) and json.loads(self.kept[key])["next_key"] and not json.loads(value)["next_key"]:
-            raise _CrashError
-        super().put(key, value)
+    def change(self, key: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        def crashing(kept: bytes | None) -> bytes:
+            value = change(kept)
+            if kept and json.loads(kept)["next_key"] and not json.loads(value)["next_key"]:
+                raise _CrashError
+            return value
+
+        return super().change(key, crashing)
 
 
 class _CrashError(Exception):
@@ -188,6 +194,78 @@ def test_a_key_that_another_account_has_is_thrown_away(front: Front, issuer: Acm
         issuer.roll_account_key()
 
     assert kept(drawer)["next_key"] == ""
+
+
+PAGE = Response(200, {"Content-Type": "text/html"}, b"<html><body>Please sign in</body></html>")
+ANSWERS = {
+    "409": problem("malformed", "key is already in use", 409),
+    "refused": problem("unauthorized", "not yours", 403),
+    "down": problem("serverInternal", "down", 500),
+    "done, it says": Response(200, {"Replay-Nonce": "c29tZS1ub25jZQ"}),
+    "a page": PAGE,
+    "a moved page": Response(302, {"Location": "https://127.0.0.1:1/sign-in"}),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("heard", [False, True], ids=["never sent", "carried out"])
+def test_whatever_a_roll_over_is_answered_the_account_stays_ours(
+    front: Front, issuer: AcmeIssuer, make: MakeIssuer, drawer: Drawer, heard: bool, answer: Response
+) -> None:
+    """A proxy that answers in the CA's place, before or after it has acted: what the CA says of the two keys counts.
+    Orders go on at the same account, and the key can be changed again."""
+    before = kept(drawer)
+    if heard:
+        front.change = answer_instead(KEY_CHANGE, answer)
+    else:
+        front.instead = lambda request: answer if KEY_CHANGE in request.path else None
+    with contextlib.suppress(IssueError):
+        issuer.roll_account_key()
+    front.change = front.instead = None
+    rolled = kept(drawer)
+    asked = ask(fresh())
+
+    assert_good(issue(make(front), asked), asked, front.pebble)
+    assert kept(drawer)["address"] == before["address"]
+    assert (kept(drawer)["key"] != before["key"]) == heard
+    assert rolled["key"] in {before["key"], kept(drawer)["key"]}
+    assert make(front).roll_account_key().status == "valid"
+    assert [each.status for each in front.done(NEW_ACCOUNT)].count(201) == 1
+
+
+def test_an_order_goes_on_when_another_process_has_changed_the_key(
+    front: Front, issuer: AcmeIssuer, make: MakeIssuer
+) -> None:
+    """Its requests are refused from then on: the kept key is read again, and the same order is finished with it."""
+    other, asked, rolled = make(front), ask(fresh()), list[str]()
+
+    def change(token: str) -> None:
+        if not rolled:
+            rolled.append(other.roll_account_key().status)
+
+    assert_good(issue(issuer, asked, checkpoint=change), asked, front.pebble)
+    assert rolled == ["valid"]
+    assert front.orders == 1
+
+
+def test_two_that_change_the_key_at_once_use_the_same(front: Front, issuer: AcmeIssuer, make: MakeIssuer) -> None:
+    """Between the kept key and the CA's answer another process does the same: none loses what the CA has taken."""
+    other, rolled = make(front), list[str]()
+
+    def second(request: Request) -> Response | None:
+        if KEY_CHANGE in request.path and not rolled:
+            rolled.append("begun")
+            rolled.append(other.roll_account_key().status)
+        return None
+
+    front.instead = second
+    with contextlib.suppress(IssueError):
+        issuer.roll_account_key()
+    asked = ask(fresh())
+
+    assert rolled == ["begun", "valid"]
+    assert_good(issue(make(front), asked), asked, front.pebble)
+    assert [each.status for each in front.done(NEW_ACCOUNT)].count(201) == 1
 
 
 def test_neither_key_is_in_a_repr() -> None:
