@@ -15,7 +15,11 @@ from typing import Generic, TypeVar
 from rotator.lib.clock import Clock
 
 _LOOK_UP_SECONDS = 0.5
-"""How often whoever waits looks whether it should stop; the end of work is told at once."""
+"""How often whoever waits looks at the clock and whether it should stop; the end of work is told at once.
+
+Seconds of the machine, whatever the clock: neither a stop nor a clock that leaps can notify, and the clock's own wait
+would not end with the work.
+"""
 
 Key = TypeVar("Key", bound=Hashable)
 Answer = TypeVar("Answer")

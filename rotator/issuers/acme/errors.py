@@ -68,8 +68,8 @@ class Refused(IssueError):  # noqa: N818 - reads as what happened
 
     @property
     def is_outage(self) -> bool:
-        """The fault is the server's, and it says nothing about what was asked."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        """The fault is the server's, and it says nothing about what was asked; so does one that refuses good nonces."""
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == "badNonce"
 
     @property
     def is_gone(self) -> bool:
