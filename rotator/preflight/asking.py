@@ -6,10 +6,11 @@ about many certificates at once (`core.cohorts`), so that a thousand of them cos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 
 from rotator.core import beforehand
 from rotator.core.cohorts import Cohort, Member, answers_of, cohorts
@@ -63,8 +64,13 @@ class _Part:
     topic: str
 
 
-_Lines = Mapping[str, tuple[Line, ...]]
+_Lines: TypeAlias = Mapping[str, tuple[Line, ...]]
 """By certificate."""
+
+_Question: TypeAlias = tuple[_Part, Callable[[], _Lines]]
+
+_Domains: TypeAlias = Mapping[str, tuple[str, ...]]
+"""By issuer, what CAA records call its CA; empty where that is not known."""
 
 
 def preflight(facts: Sequence[Facts], world: World, asking: Asking = Asking()) -> tuple[Readiness, ...]:
@@ -76,22 +82,13 @@ def preflight(facts: Sequence[Facts], world: World, asking: Asking = Asking()) -
         StateError: the state cannot be used.
     """
     now, problem = world.clock.now(), world.store.key_problem
-    works = [Work(part, part.lane, do) for part, do in _questions(facts, world, asking)]
-    answers = in_lanes(
-        works,
-        world.clock,
-        seconds=asking.limit.total_seconds(),
-        width=asking.at_once,
-        stop=world.stop,
-        grace=GRACE,
-        done=lambda _part: asking.answered(),
-    )
+    end = world.clock.monotonic() + asking.limit.total_seconds()
+    named = _named(world)
     found: dict[tuple[str, str], list[Line]] = {}
-    for work in works:  # in the order of the questions, whoever answered first
-        part = work.key
-        for name in part.certificates:
-            lines = answers[part][name] if part in answers else (_late(part, asking, stopped=world.stop.is_set()),)
-            found.setdefault((name, part.issuer), []).extend(lines)
+    _ask(_questions(facts, world, asking, named), world, asking, end, found)
+    # A CA that is not well known says in its directory what CAA records call it, which may have been read only now.
+    named_now = {name: domains for name, domains in _named(world).items() if not named[name]}
+    _ask(_of_caa(facts, world, asking, named_now), world, asking, end, found)
     return tuple(
         Readiness(
             one.spec.name,
@@ -104,6 +101,33 @@ def preflight(facts: Sequence[Facts], world: World, asking: Asking = Asking()) -
         )
         for one in facts
     )
+
+
+def _ask(
+    questions: Iterable[_Question], world: World, asking: Asking, end: float, found: dict[tuple[str, str], list[Line]]
+) -> None:
+    """Ask all of it at once, and add the lines by certificate and issuer: in the order of the questions.
+
+    Args:
+        end: of the time for it, on the clock's monotonic time.
+    """
+    works = [Work(part, part.lane, do) for part, do in questions]
+    if not works:
+        return
+    answers = in_lanes(
+        works,
+        world.clock,
+        seconds=max(0.0, end - world.clock.monotonic()),
+        width=asking.at_once,
+        stop=world.stop,
+        grace=GRACE,
+        done=lambda _part: asking.answered(),
+    )
+    for work in works:
+        part = work.key
+        for name in part.certificates:
+            lines = answers[part][name] if part in answers else (_late(part, asking, stopped=world.stop.is_set()),)
+            found.setdefault((name, part.issuer), []).extend(lines)
 
 
 def _asked(spec: CertificateSpec, asking: Asking) -> tuple[str, ...]:
@@ -140,17 +164,18 @@ def caa_domains(issuer: object) -> tuple[str, ...]:
     return issuer.caa_domains if isinstance(issuer, NamedInCaa) else ()
 
 
+def _named(world: World) -> _Domains:
+    return {name: caa_domains(issuer) for name, issuer in world.issuers.items()}
+
+
 # ---------------------------------------------------------------- questions
 
 
-_Question = tuple[_Part, Callable[[], _Lines]]
-
-
-def _questions(facts: Sequence[Facts], world: World, asking: Asking) -> Iterator[_Question]:
+def _questions(facts: Sequence[Facts], world: World, asking: Asking, named: _Domains) -> Iterator[_Question]:
     for name, issuer in world.issuers.items():
         if asking.issuer in {"", name}:
             yield from _of_issuer(name, issuer, [one for one in facts if name in one.spec.issuers], world)
-    yield from _of_caa(facts, world, asking)
+    yield from _of_caa(facts, world, asking, named)
     for one in facts:
         for number, target in enumerate(one.spec.targets):
             part = _Part(f"target {target.kind}", "", (one.spec.name,), f"write {number}" if number else "write")
@@ -216,8 +241,7 @@ def _outlives(name: str, roots: Sequence[Certificate], facts: Facts, due: dateti
     return beforehand.outlives(name, roots, facts.newest, lives, due)
 
 
-def _of_caa(facts: Sequence[Facts], world: World, asking: Asking) -> Iterator[_Question]:
-    domains = {name: caa_domains(issuer) for name, issuer in world.issuers.items()}
+def _of_caa(facts: Sequence[Facts], world: World, asking: Asking, domains: _Domains) -> Iterator[_Question]:
     records: list[CaaRecords] = []
 
     def look_up(name: str, spec: CertificateSpec) -> _Lines:

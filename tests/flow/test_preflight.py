@@ -280,3 +280,20 @@ def test_caa_records_are_asked_of_a_real_server(site: Site, tmp_path: Path) -> N
         "www.broken.test": Verdict.UNKNOWN,
     }
     assert 'closed.shop.test. CAA 0 issue "letsencrypt.org"' in lines(found["closed.shop.test"], "le")["caa"].remedy
+
+
+@pytest.mark.server
+def test_a_ca_that_says_first_what_caa_records_call_it_is_checked_at_once(site: Site, tmp_path: Path) -> None:
+    """A CA that is not well known is called as its directory says: read by the preflight itself, also by its first."""
+    issuer = foretelling(site, "corp")
+
+    def says(_request: PreflightRequest) -> tuple[Check, ...]:
+        issuer.caa_domains = ("ca.corp.example",)  # as its directory says, which was read for this
+        return (Check("directory"),)
+
+    issuer.says = says
+    site.specs["shop"] = replace(site.declare("shop", targets=(), issuers=("corp",)), names=("www.shop.test",))
+    with start_bind(tmp_path / "dns", {"shop.test": '@ CAA 0 issue "other.example"\n'}, resolver=True) as bind:
+        found = asked(site, Asking(resolving=Resolving((LOOPBACK,), bind.port)))["shop"]
+    assert [line.check for line in lines(found, "corp").values() if line.verdict is Verdict.FAILS] == ["caa"]
+    assert 'shop.test. CAA 0 issue "ca.corp.example"' in lines(found, "corp")["caa"].remedy
