@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from rotator.config.entries import Plugins
@@ -10,8 +10,9 @@ from rotator.config.keys import key_problems
 from rotator.config.mistakes import unknown_key
 from rotator.config.model import Declared, File
 from rotator.config.source import Document, Where, shown
+from rotator.config.trusts import Trusts
 from rotator.core.lead import FIXED_NEEDS, span
-from rotator.core.model import TargetSpec, TrustKind, TrustSpec
+from rotator.core.model import TargetSpec
 from rotator.core.places import SELF
 from rotator.errors import ConfigProblem
 
@@ -32,13 +33,13 @@ def reference_problems(document: Document, file: File | None, plugins: Plugins) 
     if file is not None:
         yield from _ticks(document, file)
         yield from key_problems(document, file, plugins)
-        trusts = {e.name: e.shared["trust"] for e in plugins.issuers if e.shared["trust"] is not None}
+        trusts = Trusts(plugins.issuers)
         for index, certificate in enumerate(file.certificates):
             where: Where = ("certificates", index)
             yield from _lifetime(document, where, certificate, file)
-            yield from _trust(document, where, certificate.trust, certificate.issuer, trusts)
+            yield from trusts.problems(document, where, certificate.trust, certificate.issuer)
         for index, rule in enumerate(file.adopt):
-            yield from _trust(document, ("adopt", index), rule.trust, rule.issuer, trusts)
+            yield from trusts.problems(document, ("adopt", index), rule.trust, rule.issuer)
 
 
 # ---------------------------------------------------------------- names
@@ -126,23 +127,3 @@ def _lifetime(document: Document, where: Where, certificate: Declared, file: Fil
             at,
             f"{certificate.name} cannot be kept alive: {span(lifetime)} is under four shortest ticks ({span(least)})",
         )
-
-
-def _trust(
-    document: Document, where: Where, stated: TrustSpec | None, issuers: Sequence[str], trusts: Mapping[str, TrustSpec]
-) -> Iterator[ConfigProblem]:
-    """A fallback that clients would not trust is no fallback."""
-    expected = stated or trusts.get(issuers[0])
-    if expected is None or expected.kind is TrustKind.ISSUER:
-        return
-    for index, issuer in enumerate(issuers):
-        theirs = trusts.get(issuer)
-        if theirs is not None and theirs.kind is not TrustKind.ISSUER and theirs != expected:
-            listed: Where = (*where, "issuer", index)
-            at = listed if listed in document.values else (*where, "issuer")
-            message = f"chains of {issuer} lead to {_told(theirs)}, but the clients here trust {_told(expected)}"
-            yield document.problem(at, message)
-
-
-def _told(trust: TrustSpec) -> str:
-    return "the system's roots" if trust.kind is TrustKind.SYSTEM else f"the roots in {trust.path}"

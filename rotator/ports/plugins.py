@@ -157,6 +157,15 @@ class HasBudget(Protocol):
 
 
 @runtime_checkable
+class RootsAtHand(Protocol):
+    """Settings of an issuer whose roots can be told by what lies on this machine, before anything is built."""
+
+    def roots_at_hand(self) -> frozenset[str]:
+        """SHA-256 fingerprints of the roots that its chains end in; none where that is not known. Asks nobody."""
+        ...
+
+
+@runtime_checkable
 class TellsExempt(Protocol):
     """An issuer that knows when its CA counts an order nowhere."""
 

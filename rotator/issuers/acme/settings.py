@@ -130,6 +130,13 @@ class AcmeSettings(PluginSettings):
             caa_domains=frozenset(preset.caa_domains if preset else ()),
         )
 
+    def roots_at_hand(self) -> frozenset[str]:
+        """Fingerprints of the roots in the `roots` file; none without it, or while it cannot be read."""
+        try:
+            return frozenset(root.fingerprint for root in read_roots(self.roots, "acme"))
+        except IssueError:  # the issuer says it when it is asked for its roots
+            return frozenset()
+
     @property
     def verify(self) -> bool | str:
         """What the directory's TLS is verified with, as requests wants it."""

@@ -34,9 +34,8 @@ class CaFiles:
         self._name = name
         self._settings = settings
         self._clock = clock
-        directory = settings.directory or Path()
-        self.certificate = settings.ca_certificate or directory / "ca.crt"
-        self._key = settings.ca_key or directory / "ca.key"
+        self.certificate = settings.certificate
+        self._key = settings.ca_key or (settings.directory or Path()) / "ca.key"
         self.folder = self.certificate.parent
 
     @property

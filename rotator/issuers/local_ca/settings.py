@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from rotator.core.pem import PemError, read_certificates
 from rotator.lib.signing import CN_MAX
 from rotator.settings import Duration, PluginSettings
 
@@ -74,6 +75,23 @@ class LocalCaSettings(PluginSettings):
         if self.intermediate and len(self.name) > CN_MAX - len(ROOT_SUFFIX):
             raise ValueError(f"with an intermediate the name has {CN_MAX - len(ROOT_SUFFIX)} characters at most")
         return self
+
+    @property
+    def certificate(self) -> Path:
+        """Where the CA's own certificate lies, and above it what a chain needs."""
+        return self.ca_certificate or (self.directory or Path()) / "ca.crt"
+
+    def roots_at_hand(self) -> frozenset[str]:
+        """Fingerprints of what lies in `ca.crt`, any of which a client may trust; none where no root is among it.
+
+        Also none while the CA is to be made, or the file cannot be read.
+        """
+        try:
+            certificates = read_certificates(self.certificate.read_bytes())
+        except (OSError, PemError):  # the issuer says it when it is asked for its roots
+            return frozenset()
+        whole = any(certificate.self_signed for certificate in certificates)
+        return frozenset(certificate.fingerprint for certificate in certificates) if whole else frozenset()
 
 
 ROOT_SUFFIX = " root"

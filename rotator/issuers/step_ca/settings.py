@@ -66,3 +66,7 @@ class StepCaSettings(PluginSettings):
         if self.fingerprint and self.ca_file:
             raise ValueError("say what the CA's own TLS is verified with: either fingerprint or ca_file")
         return self
+
+    def roots_at_hand(self) -> frozenset[str]:
+        """The root that is pinned."""
+        return frozenset({self.fingerprint} - {""})
