@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 
 from rotator.campaigns import advance
+from rotator.core.budget.failing import of_failing
 from rotator.core.budget.forecast import Outlook, forecast
 from rotator.core.budget.telling import of_budget
 from rotator.core.campaign.telling import of_campaigns
@@ -184,6 +185,7 @@ def tell(wiring: Wiring, look: Tick, ended: tuple[Outcome, ...], since: tuple[Ou
     about = (
         *of_campaigns(campaigns, look.done_at, now),
         *of_budget(outlook.shortages, outlook.remaining, look.inventory.at),
+        *of_failing(outlook.failing, look.inventory.at),
     )
     open_now = notices(
         look.inventory,

@@ -149,6 +149,7 @@ def _budget(entry: PluginEntry) -> IssuerBudget:
     return replace(
         known,
         limits=known.limits if said is None else said,
+        unsaid=said is None and not known.limits and bool(known.caa_domains),
         ca=known.ca or entry.name,
         account=known.account or entry.name,
     )

@@ -41,7 +41,14 @@ def read_limits(value: object) -> CaLimits:
     exempt = value.get(_EXEMPT, True)
     if not isinstance(exempt, bool):
         raise ValueError(f"{_EXEMPT} is true or false")  # noqa: TRY004
-    return CaLimits(**{name: _bucket(name, value[name]) for name in BUCKETS if name in value}, renewals_exempt=exempt)
+    buckets = {name: _bucket(name, value[name]) if name in value else None for name in BUCKETS}
+    return CaLimits(
+        orders=buckets["orders"],
+        domain=buckets["domain"],
+        exact_set=buckets["exact_set"],
+        failures=buckets["failures"],
+        renewals_exempt=exempt,
+    )
 
 
 def _bucket(name: str, value: object) -> Bucket:

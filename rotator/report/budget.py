@@ -8,7 +8,7 @@ from dataclasses import replace
 from rich.console import RenderableType
 from rich.text import Text
 
-from rotator.core.budget.forecast import Outlook, Shortage
+from rotator.core.budget.forecast import NO_OUTLOOK, Outlook, Shortage
 from rotator.core.budget.telling import limit_said
 from rotator.report.grid import grid, headed
 from rotator.report.objects import Object
@@ -38,13 +38,22 @@ def table(outlook: Outlook) -> Iterator[RenderableType]:
             f"{short.until:%Y-%m-%d %H:%M} UTC, {short.waiting} in all",
             "yellow",
         )
-    if outlook.remaining or outlook.shortages:
+    for row in outlook.failing:
+        yield Text(
+            f"{row.issuer} pauses {row.name} after {row.most:,} failed validations in a row; there are {row.failures}",
+            "yellow",
+        )
+    if outlook.uncounted:
+        yield Text(f"Not counted: {', '.join(outlook.uncounted)} (no preset of its limits; set `limits:`)", "dim")
+    if outlook != NO_OUTLOOK:
         yield Text("")
 
 
 def json(outlook: Outlook) -> Object:
     """`remaining` (`issuer`, `limit`, `what`, `size`, `per_seconds`, `left`, `reserve`), `shortages` (`issuer`,
-    `limit`, `what`, `at`, `certificate`, `until`, `waiting`, `why`): what will run short within six weeks."""
+    `limit`, `what`, `at`, `certificate`, `until`, `waiting`, `why`): what will run short within six weeks, `failing`
+    (`issuer`, `name`, `failures`, `most`): names that their CA will pause, `uncounted`: issuers without known limits.
+    """
     return {
         "remaining": [
             {
@@ -59,6 +68,11 @@ def json(outlook: Outlook) -> Object:
             for one in outlook.remaining
         ],
         "shortages": [_short(one) for one in outlook.shortages],
+        "failing": [
+            {"issuer": one.issuer, "name": one.name, "failures": one.failures, "most": one.most}
+            for one in outlook.failing
+        ],
+        "uncounted": list(outlook.uncounted),
     }
 
 

@@ -263,6 +263,12 @@ def test_a_well_known_ca_brings_its_limits() -> None:
     }
 
 
+def test_a_public_ca_without_known_limits_is_marked_until_somebody_says_them() -> None:
+    """The plan names it; where the entry says numbers or none, and where the CA is private, there is nothing to say."""
+    budgets = load_text(ACME, "c.yaml").policy().budgets
+    assert [name for name, budget in budgets.items() if budget.unsaid] == ["google"]
+
+
 def test_issuers_that_share_an_account_share_its_budget() -> None:
     """The account is the directory with its external account; what a CA limits for all accounts is the directory's."""
     budgets = load_text(ACME, "c.yaml").policy().budgets

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from json import loads
 
+from rotator.core.budget.failing import Failing
+from rotator.core.budget.forecast import Outlook
 from rotator.core.model import Action, KeySpec, Pins, SourceProblem
 from rotator.core.reasons import Reason
 from rotator.report import json, table
@@ -122,3 +124,19 @@ def test_a_source_is_named_once() -> None:
     """What a source says of itself begins with its name, which stands beside it already."""
     said = plain(table.plan(plan(), [SourceProblem("disk", "disk: could not look everywhere")]))
     assert "disk  could not look everywhere" in said
+
+
+def test_a_plan_says_what_is_not_counted_and_what_will_be_paused() -> None:
+    """Nobody takes silence for room: a CA without known limits is named, with what to do, and so is a failing name."""
+    row = Failing("le", "shop.example.com", 300, 1152)
+    outlook = Outlook(failing=(row,), uncounted=("google", "zerossl"))
+    said = plain(table.plan(plan(FINE), (), outlook))
+    assert "Not counted: google, zerossl (no preset of its limits; set `limits:`)" in said
+    assert "le pauses shop.example.com after 1,152 failed validations in a row; there are" in said
+    read = json.plan(plan(FINE), (), outlook)["budgets"]
+    assert loads(json.text(read)) == {
+        "remaining": [],
+        "shortages": [],
+        "failing": [{"issuer": "le", "name": "shop.example.com", "failures": 300, "most": 1152}],
+        "uncounted": ["google", "zerossl"],
+    }

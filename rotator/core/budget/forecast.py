@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
 from rotator.core.budget.books import Books, draws
+from rotator.core.budget.failing import Failing, failing
 from rotator.core.budget.known import budget_of, known_at
 from rotator.core.budget.limits import Bucket, IssuerBudget
 from rotator.core.drift import current_chain
@@ -67,10 +68,17 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What the budgets have left, and what will be missing."""
+    """What the budgets have left, and what will be missing.
+
+    Attributes:
+        failing: names that their CA will pause for the account.
+        uncounted: public CAs that certificates are ordered from and of whose limits nothing is known.
+    """
 
     remaining: tuple[Remaining, ...] = ()
     shortages: tuple[Shortage, ...] = ()
+    failing: tuple[Failing, ...] = ()
+    uncounted: tuple[str, ...] = ()
 
 
 NO_OUTLOOK = Outlook()
@@ -89,13 +97,16 @@ def forecast(
     facts: Iterable[Facts], plan: Plan, fleet: FleetHistory, settings: PolicySettings, ahead: timedelta = AHEAD
 ) -> Outlook:
     """Play the plan on for so long."""
-    if not any(own.limits for own in settings.budgets.values()):
-        return NO_OUTLOOK
     known = {one.spec.name: one for one in facts}
     concerned = [d for d in plan.decisions if d.spec.name in known and d.spec.mode is Mode.ROTATE and d.spec.issuers]
+    asked = {issuer for decision in concerned for issuer in decision.spec.issuers}
+    uncounted = tuple(sorted(issuer for issuer in asked if budget_of(issuer, settings).unsaid))
+    if not any(own.limits for own in settings.budgets.values()):
+        return Outlook(uncounted=uncounted)
     remaining = tuple(_remaining(concerned, Books(fleet.orders, plan.at, settings), known, settings))
     books = Books(fleet.orders, plan.at, settings)
-    return Outlook(remaining, tuple(_short(concerned, books, known, settings, plan.at, plan.at + ahead)))
+    shortages = tuple(_short(concerned, books, known, settings, plan.at, plan.at + ahead))
+    return Outlook(remaining, shortages, failing(fleet.orders, plan.at, settings), uncounted)
 
 
 def _remaining(

@@ -1,7 +1,8 @@
 """What CAs limit, as they publish it, and what of that is known of each configured issuer. Pure.
 
-Only numbers that a CA has published are presets. ZeroSSL, Google Trust Services, SSL.com and Actalis name none for
-their ACME service: nothing is counted there until the config says it; what they refuse is remembered all the same.
+Only numbers that a CA has published, and that can be cited, are presets. For ZeroSSL, Google Trust Services, SSL.com
+and Actalis there is none: nothing is counted there until the config says it; what they refuse is remembered all the
+same.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class CaLimits:
         domain: certificates for one registered domain, of all accounts together.
         exact_set: certificates for exactly the same names, of all accounts together.
         failures: failed validations of one name by one account.
+        in_a_row: failed validations of one name by one account without a success between them, after which the CA
+            pauses the name for the account; one is forgiven each day.
         renewals_exempt: an order for names that it issued for before is counted for neither `orders` nor `domain`.
     """
 
@@ -47,6 +50,7 @@ class CaLimits:
     domain: Bucket | None = None
     exact_set: Bucket | None = None
     failures: Bucket | None = None
+    in_a_row: int | None = None
     renewals_exempt: bool = True
 
     def __bool__(self) -> bool:
@@ -61,12 +65,13 @@ LETS_ENCRYPT = CaLimits(
     domain=Bucket(50, WEEK),
     exact_set=Bucket(5, WEEK),
     failures=Bucket(5, HOUR),
+    in_a_row=1152,
 )
 """https://letsencrypt.org/docs/rate-limits/ (2026-08-05): token buckets. An order whose `replaces` (RFC 9773, 5) it has
 accepted is exempt from all of them; the ledger says which were.
 
-After 1,152 failures in a row for one name, of which one is forgiven each day, it pauses the name for the account. That
-is no bucket here: the backoff comes to one try a day, which the CA forgives as fast."""
+The failures in a row hold no order back: backoff comes to one try a day, which the CA forgives as fast, so that only
+many certificates with one name come that far (`failing`)."""
 
 STAGING = CaLimits(orders=Bucket(1500, 3 * HOUR), domain=Bucket(30_000, WEEK))
 """https://letsencrypt.org/docs/staging-environment/; only what is stated there in numbers."""
@@ -83,12 +88,14 @@ class IssuerBudget:
         ca: equal for issuers that ask the same CA: what it limits for all accounts together is shared by them.
         account: equal for issuers that ask as the same account.
         caa_domains: by which domains CAA records call the CA; empty where that is not known.
+        unsaid: it is a public CA of whose limits nothing is known here, and the config says nothing.
     """
 
     limits: CaLimits = NO_LIMITS
     ca: str = ""
     account: str = ""
     caa_domains: frozenset[str] = frozenset()
+    unsaid: bool = False
 
 
 def last_two_labels(name: str) -> str:

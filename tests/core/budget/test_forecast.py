@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from rotator.core.budget.failing import Failing, failing, of_failing
 from rotator.core.budget.forecast import Outlook, forecast
 from rotator.core.budget.limits import LETS_ENCRYPT, WEEK, Bucket, CaLimits, IssuerBudget
 from rotator.core.budget.telling import of_budget
+from rotator.core.lead import PolicySettings
 from rotator.core.model import Facts, History, NoticeKind, Order, Severity
 from rotator.core.notices import NoticeSettings, notices
 from rotator.core.plan import make_plan
 from rotator.report.budget import table
 from tests import builders
-from tests.builders import DAY, HOUR, NOW
+from tests.builders import DAY, HOUR, MINUTE, NOW
 
 
 def looked_at(
@@ -124,3 +126,61 @@ def test_one_profile_with_many_certificates_is_one_notice() -> None:
         text.print(*table(seen))
     assert captured.get().count("will run short") == 1
     assert "3 in all" in captured.get()
+
+
+# ---------------------------------------------------------------- failures in a row
+
+
+def failed(number: int, *, every: timedelta = 15 * MINUTE, until: datetime = NOW) -> list[Order]:
+    """So many orders in which shop.example.com could not be verified, the last one at that moment."""
+    one = builders.order(until, result="failed", failed_names=("shop.example.com",))
+    return [replace(one, at=until - n * every) for n in reversed(range(number))]
+
+
+def test_failures_in_a_row_are_told_a_quarter_on_the_way_to_a_pause() -> None:
+    """Of the 1,152 that Let's Encrypt takes; what it has forgiven by then, one a day, does not count."""
+    assert outlook([], *failed(288)).failing == ()
+    assert outlook([], *failed(292)).failing == (Failing("internal", "shop.example.com", 288, 1152),)
+    assert outlook([], *failed(292), limits=replace(LETS_ENCRYPT, in_a_row=None)).failing == ()
+
+
+def test_a_success_ends_the_row_and_days_shorten_it() -> None:
+    """As the CA counts it: what came before a success is gone, and a month without a try forgives thirty."""
+    success = builders.order(NOW - DAY, result="issued", of=builders.spec(names=("shop.example.com",)))
+    before, after = failed(400, until=NOW - 2 * DAY), failed(10)
+    assert outlook([], *before, *after).failing
+    assert outlook([], *before, success, *after).failing == ()
+    assert failing(failed(300), NOW, limited()) != ()
+    assert failing(failed(300), NOW + 30 * DAY, limited()) == ()
+
+
+def test_accounts_have_rows_of_their_own() -> None:
+    """Two issuers with one account fail together, with two accounts each for itself."""
+    halves = [replace(one, issuer="other" if n % 2 else "internal") for n, one in enumerate(failed(400))]
+    assert failing(halves, NOW, limited("one")) != ()
+    assert failing(halves, NOW, limited("another")) == ()
+
+
+def limited(others_account: str = "one") -> PolicySettings:
+    """Two issuers of Let's Encrypt."""
+    own, other = IssuerBudget(LETS_ENCRYPT, "ca", "one"), IssuerBudget(LETS_ENCRYPT, "ca", others_account)
+    return replace(builders.settings(), budgets={"internal": own, "other": other})
+
+
+def test_a_row_of_failures_is_a_notice_of_its_name() -> None:
+    """A warning that says how far it is, what the CA does then, and what to do."""
+    (case,) = of_failing([Failing("le", "shop.example.com", 300, 1152)], NOW)
+    assert (case.kind, case.severity) == (NoticeKind.BUDGET_SHORT, Severity.WARNING)
+    assert case.headline == (
+        "shop.example.com could not be verified 300 times in a row; after 1,152 le issues nothing more for it"
+    )
+    assert "mend why the name cannot be verified" in case.detail
+
+
+def test_a_public_ca_without_known_limits_is_named() -> None:
+    """Whoever reads the plan sees that nothing is counted there; a CA of one's own limits nothing."""
+    looked = [looked_at("shop", 28 * DAY)]
+    for own, named in ((IssuerBudget(unsaid=True), ("internal",)), (IssuerBudget(), ())):
+        policy = replace(builders.settings(), budgets={"internal": own})
+        plan = make_plan(builders.inventory(*looked), builders.fleet(), None, policy)
+        assert forecast(looked, plan, builders.fleet(), policy).uncounted == named
