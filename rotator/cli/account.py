@@ -60,7 +60,7 @@ def update(
     config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TABLE,
 ) -> Ending:
-    """Tell the CA the mail address of the config; make the account if needed.
+    """Tell the CA the config's mail address, or make the account.
 
     A second CA's account is best made while the first still works. A running daemon does it; where none runs, this
     command takes the state and does it itself.

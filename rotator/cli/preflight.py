@@ -28,7 +28,7 @@ def preflight(
     config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TABLE,
 ) -> Ending:
-    """Ask now, without ordering, whether the next renewals would work.
+    """Ask now whether the next renewals would work; orders nothing.
 
     Account, credentials, challenges, CAA, the end of the CA, and whether every place could be written. Issuers may
     put a test record in the DNS and take it away again. Exit code 1 when a renewal would fail, 3 when something could

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
 from rotator.core.lead import span
-from rotator.core.model import Action, Decision, Outcome, Plan, Result, SourceProblem, TlsaMode
+from rotator.core.model import Action, Decision, Outcome, Plan, Result, Sighting, SourceProblem, TlsaMode
 from rotator.core.pins import pin, tlsa_record
 from rotator.core.reasons import Reason
+from rotator.core.sightings import place
 from rotator.report import budget
 from rotator.report.grid import SEVERITY_STYLE, grid, headed, unseen
 from rotator.report.words import day, kind_of, plan_line
@@ -162,6 +163,13 @@ def history(many: Sequence[Outcome], asked: Sequence[Asked]) -> RenderableType:
     return Group(*parts)
 
 
+def _why_unproved(seen: Sequence[Sighting]) -> str:
+    if not seen:
+        return "no endpoint is known where it could be proved"
+    more = f" and {len(seen) - 1} more" if len(seen) > 1 else ""
+    return f"nobody has seen it served: {place(seen[0])}{more} did not show what it serves ({seen[0].state})"
+
+
 def outcome_lines(one: Outcome) -> RenderableType:
     """One rotation in full: how it ended, the error, and the proof."""
     what = f"{one.decision.action} because {one.decision.because or one.decision.reason}"
@@ -174,7 +182,7 @@ def outcome_lines(one: Outcome) -> RenderableType:
     if one.after and one.result in {Result.DONE, Result.UNPROVED}:
         said.append(f", ends {day(one.after.not_after)}")
     if one.result is Result.UNPROVED and not one.error:
-        said.append("\n  deployed; no endpoint is known where it could be proved", "yellow")
+        said.append(f"\n  deployed; {_why_unproved(one.verification.after)}", "yellow")
     details = [one.error, *one.verification.verified, *one.log.splitlines()]
     for detail in details:
         if detail:

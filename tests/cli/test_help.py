@@ -47,9 +47,11 @@ def test_all_verbs_of_the_design_are_there() -> None:
     }  # fmt: skip
 
 
-def test_the_list_of_verbs_cuts_no_sentence() -> None:
-    """The overview shows every verb's first sentence whole."""
-    assert "..." not in call("--help").stdout.split("Commands:")[1]
+@pytest.mark.parametrize("group", ["", *(str(each.name) for each in app.registered_groups)])
+def test_the_list_of_verbs_cuts_no_sentence(group: str) -> None:
+    """What a verb is for is read to its end where the verbs are listed."""
+    listed = call(*group.split(), "--help").stdout.split("Commands:")[1]
+    assert "..." not in listed
 
 
 def test_version() -> None:

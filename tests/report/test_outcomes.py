@@ -9,7 +9,7 @@ from rotator.core.model import Result, Stage, Verification, Violation
 from rotator.core.reasons import Reason
 from rotator.report import json, table
 from rotator.report.table import Asked
-from tests.builders import DAY, NOW, chain, outcome
+from tests.builders import DAY, NOW, chain, outcome, showing
 from tests.report.seeing import plain
 
 ROLLED_BACK = outcome(
@@ -45,6 +45,10 @@ def test_proof_is_shown() -> None:
 def test_unproved_says_why_it_is() -> None:
     """Deployed where nothing can be looked at is neither failed nor done."""
     assert "no endpoint is known" in plain(table.outcome_lines(outcome(result=Result.UNPROVED)))
+    down = Verification(after=(showing(None),))
+    said = " ".join(plain(table.outcome_lines(replace(outcome(result=Result.UNPROVED), verification=down))).split())
+    assert "no endpoint is known" not in said
+    assert "nobody has seen it served: shop.example.com:443 at 192.0.2.1 did not show what it serves (refused)" in said
     told = outcome(result=Result.UNPROVED, error="not reloaded: still the old one")
     assert "no endpoint is known" not in plain(table.outcome_lines(told))
 
