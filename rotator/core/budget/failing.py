@@ -74,11 +74,11 @@ def of_failing(rows: Iterable[Failing], now: datetime) -> Iterator[Case]:
         yield Case(
             kind=NoticeKind.BUDGET_SHORT,
             severity=Severity.WARNING,
-            subject=f"{one.issuer} failures in a row for {one.name}",
+            subject=f"{one.name} at {one.issuer}",
             owner="",
             since=now,
-            headline=f"{one.name} could not be verified {one.failures} times in a row; after {one.most:,} "
-            f"{one.issuer} issues nothing more for it",
+            headline=f"could not be verified {one.failures} times in a row; after {one.most:,} the CA issues nothing "
+            "more for it",
             detail="The CA pauses the name for the account then, until a person lifts that on its web site. It "
             "forgives one failure a day, and all of them when the name is verified.\nTo do: mend why the name cannot "
             "be verified, or take it out of the certificates that have it.",

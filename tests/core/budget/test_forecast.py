@@ -171,8 +171,8 @@ def test_a_row_of_failures_is_a_notice_of_its_name() -> None:
     """A warning that says how far it is, what the CA does then, and what to do."""
     (case,) = of_failing([Failing("le", "shop.example.com", 300, 1152)], NOW)
     assert (case.kind, case.severity) == (NoticeKind.BUDGET_SHORT, Severity.WARNING)
-    assert case.headline == (
-        "shop.example.com could not be verified 300 times in a row; after 1,152 le issues nothing more for it"
+    assert f"{case.subject} {case.headline}" == (
+        "shop.example.com at le could not be verified 300 times in a row; after 1,152 the CA issues nothing more for it"
     )
     assert "mend why the name cannot be verified" in case.detail
 
