@@ -364,6 +364,19 @@ def test_what_is_told() -> None:
     assert not is_over(refused, campaign(refused))
 
 
+def test_what_a_person_has_revoked_is_through() -> None:
+    """Where no endpoint can prove it, somebody looks and revokes; not while one shows another."""
+    renewed = facts(spec("shop"), chain=NEW)
+    by_hand = frozenset({OLD.fingerprint})
+    (member,) = step(campaign(asked()), renewed).campaign.members
+    assert member.status is MemberStatus.ROTATED
+    (member,) = step(campaign(asked()), renewed, revoked=by_hand).campaign.members
+    assert member.status is MemberStatus.REVOKED
+    behind = facts(spec("shop"), chain=NEW, served=served_at(PRIVATE))
+    (member,) = step(campaign(asked()), behind, revoked=by_hand).campaign.members
+    assert member.status is MemberStatus.ROTATED
+
+
 def test_what_waits_for_a_person_is_told() -> None:
     """Where nothing can prove what is served, the old key stays unrevoked for ever unless somebody hears of it."""
     stuck = replace(asked(status=MemberStatus.ROTATED), why=unproved(NEW, facts(spec("shop"), chain=NEW)))

@@ -92,10 +92,12 @@ def _status(
     chain = replaced(member, facts, campaign)
     if chain is None:
         return _unanswered(member, facts, settings)
+    open_ones = [old for old in member.old if not _is_settled(old, revoked, now)]
     missing = unproved(chain, facts)
+    if missing == NO_ENDPOINT and campaign.revoke and not open_ones:
+        return MemberStatus.REVOKED, ""  # a person has looked, and has had them revoked
     if missing and not (campaign.revoke_unproved and not facts.served and not _unheld(chain, facts)):
         return _rotated(chain, missing, last_try(member, facts), facts)
-    open_ones = [old for old in member.old if not _is_settled(old, revoked, now)]
     if not campaign.revoke or open_ones:
         return MemberStatus.PROVED, next((old.error for old in open_ones if old.error), "")
     return MemberStatus.REVOKED, ""
