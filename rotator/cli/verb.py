@@ -21,11 +21,11 @@ class Verb(TyperCommand):
 
     Attributes:
         fault: how it ends when it could not do its work at all.
-        interrupted: what is said when a signal cuts it short.
+        interrupted: what is said when a signal cuts it short; nothing where nothing has changed.
     """
 
     fault: ClassVar[Ending] = Ending.UNSEEN
-    interrupted: ClassVar[str] = "interrupted; nothing was changed"
+    interrupted: ClassVar[str] = ""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and leave with its exit code."""
@@ -36,7 +36,8 @@ class Verb(TyperCommand):
             close_stdout()
             raise typer.Exit(BROKEN_PIPE) from None
         except (KeyboardInterrupt, Terminated) as stop:
-            typer.echo(f"rotator: {self.interrupted}", err=True)
+            if self.interrupted:
+                typer.echo(f"rotator: {self.interrupted}", err=True)
             raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else INTERRUPTED) from None
         except RotatorError as error:
             if ctx.meta.get(DEBUG):

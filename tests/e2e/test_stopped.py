@@ -110,7 +110,7 @@ def test_a_stop_while_the_dns_is_waited_for(site: Site, verb: tuple[str, ...], n
     assert process.returncode == (0 if verb == ("run",) else 128 + number), said
     assert "Traceback" not in said
     if verb == ("preflight",):
-        assert said == "rotator: interrupted; nothing was changed\n"
+        assert said == ""
         return
     assert ('"event": "stopping"' if verb == ("run",) else "the next look goes on from there") in said
     config = site.write(site.primary)
