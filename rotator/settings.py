@@ -1,13 +1,15 @@
-"""What every plugin's settings share: the base class, secret references and durations."""
+"""What every plugin's settings share: the base class, secret references, durations and addresses of servers."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
@@ -92,6 +94,31 @@ class SecretRef:
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda ref: ref.reference),
         )
+
+
+def server_url(value: str, what: str, like: str, *, schemes: Collection[str] = ("http", "https")) -> str:
+    """The address of a server as the operator writes it, without a slash at its end.
+
+    Args:
+        what: whose address it is, as the end of a sentence.
+        like: an example.
+
+    Raises:
+        ValueError: it is none, or holds what no such address has: a user, a query, a fragment, or a port that there
+            is not.
+    """
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of the port, or of half a bracket around an address
+        fits = False
+    else:
+        if "@" in parts.netloc:  # not shown
+            raise ValueError(f"the address of {what} holds neither user nor password; write it like {like}")
+        fits = fits and not parts.query and not parts.fragment
+    if not fits:
+        raise ValueError(f"{value!r} is no address of {what}; write it like {like}")
+    return value.rstrip("/")
 
 
 def parse_duration(value: object) -> object:

@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from rotator.core.model import Endpoint
 from rotator.lib.http import tell_date
 from rotator.lib.peers import https_peers
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import Duration, PluginSettings, SecretRef, server_url
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
@@ -92,10 +92,7 @@ class AwsSettings(PluginSettings):
     @field_validator("endpoint_url")
     @classmethod
     def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query):
-            raise ValueError(f"{value!r} is no address of an API of AWS; write it like https://vpce-1.example.com")
-        return value
+        return server_url(value, "an API of AWS", "https://vpce-1.example.com") if value else value
 
 
 def home_region(settings: AwsSettings) -> str:

@@ -42,6 +42,10 @@ __all__ = [
 MAX_REDIRECTS = 3
 _CHUNK = 64 << 10
 _HTTPS = 443
+_UNSENDABLE = (
+    "the request cannot be sent: a header of it, as a token is, begins with a space, or holds a line break or a letter "
+    "that HTTP does not carry"
+)
 
 
 def session(
@@ -67,6 +71,7 @@ def session(
 
     Raises (each request, or the reading of its body):
         TooLarge, TooSlow, InternalAddress: see there; they name the host, never the path.
+        requests.exceptions.InvalidHeader: without the header, which is a token as a rule.
         requests.RequestException: anything else that requests raises. Its text may hold the whole URL: use `explain`.
     """
     reach = None if allow_internal is True else Reach.of(allow_internal or ())
@@ -77,6 +82,8 @@ def explain(error: requests.RequestException) -> str:
     """Say in one clause why a request failed, without path or query, which may be secret (a webhook's are)."""
     if isinstance(error, TooLarge | TooSlow | InternalAddress):
         return str(error)
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return _UNSENDABLE
     where = host_of(error.request.url if error.request is not None else None)
     cause = _innermost(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -193,6 +200,12 @@ class _BoundSession(requests.Session):
         self.mount("https://", _BoundAdapter())
         self.mount("http://", _BoundAdapter())
 
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        try:
+            return super().prepare_request(request)
+        except requests.exceptions.InvalidHeader:
+            raise requests.exceptions.InvalidHeader(_UNSENDABLE) from None  # requests shows the header itself
+
     def send(self, request: requests.PreparedRequest, **named: Any) -> requests.Response:
         allowance = current.get()
         if allowance is not None and allowance.owner is self:  # a redirect: it draws on what is left
@@ -214,6 +227,8 @@ class _BoundSession(requests.Session):
         bounded = {**named, "timeout": named.get("timeout") or allowance.total_seconds}
         try:
             return super().send(request, **bounded)
+        except UnicodeEncodeError:  # of a header; everything else is bytes by now
+            raise requests.exceptions.InvalidHeader(_UNSENDABLE, request=request) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             told = allowance.translate(error, request.url)
             if told is error:

@@ -351,6 +351,7 @@ def test_the_api_is_a_peer(settings: dict[str, str], hosts: list[str]) -> None:
         {"template_arn": "EndEntityCertificate/V1"},
         {"signing_algorithm": "sha256"},
         {"lifetime": "1s"},
+        {"endpoint_url": "https://vpce-1.example.com:82000"},
     ],
 )
 def test_a_mistake_in_the_settings_is_refused(change: dict[str, str]) -> None:

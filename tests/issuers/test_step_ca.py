@@ -360,6 +360,7 @@ def test_no_key_is_in_a_repr(step_ca: StepCaServer, make: MakeIssuer) -> None:
     [
         {"url": "http://ca"},
         {"url": "ca:9000"},
+        {"url": "https://ca:90000"},
         {"fingerprint": "abc"},
         {"password": None},
         {"password": "in-the-open"},
@@ -371,7 +372,7 @@ def test_no_key_is_in_a_repr(step_ca: StepCaServer, make: MakeIssuer) -> None:
     ],
 )
 def test_a_mistake_in_the_settings_is_refused(change: dict[str, object]) -> None:
-    """No TLS, two ways or none to a key, secrets in the open."""
+    """No TLS, a port that there is not, two ways or none to a key, secrets in the open."""
     standard = {"url": "https://ca", "provisioner": "p", "password": "${env:P}"}
     given = {name: value for name, value in {**standard, **change}.items() if value is not None}
 

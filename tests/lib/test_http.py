@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -325,6 +326,19 @@ def test_an_error_is_explained_without_the_path(tmp_path: Path) -> None:
         http.session(total_seconds=5).get(f"{url}/services/T0/secret")
     assert "127.0.0.1" in http.explain(cut.value)
     assert "secret" not in http.explain(cut.value)
+
+
+@pytest.mark.parametrize("token", ["hvs.x\nhvs.y", " hvs.hunter2", "\u201chvs.hunter2\u201d"])
+def test_a_header_that_cannot_be_sent_is_said_without_it(token: str) -> None:
+    """A token that was pasted with its quotes or in two lines: an error as any other, and neither shown nor logged."""
+    with Recorder() as server, pytest.raises(requests.exceptions.InvalidHeader) as refused:
+        http.session(total_seconds=5).get(server.url, headers={"Authorization": token})
+
+    assert http.explain(refused.value) == (
+        "the request cannot be sent: a header of it, as a token is, begins with a space, or holds a line break or a "
+        "letter that HTTP does not carry"
+    )
+    assert "hvs" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_a_shorter_timeout_of_one_request_still_holds() -> None:

@@ -80,6 +80,31 @@ class TestToken:
 
         vault(openbao.url).renew_token()
 
+    def test_a_token_that_cannot_be_sent_is_said(self, openbao: OpenBao, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Pasted with its typographic quotes: a person has to mend it, and it is not shown."""
+        monkeypatch.setenv(TOKEN, "\u201chvs.hunter2\u201d")
+
+        with pytest.raises(VaultError, match=r"127\.0\.0\.1 cannot be asked: .* a letter that HTTP") as refused:
+            vault(openbao.url).read("auth/token/lookup-self")
+
+        assert refused.value.permanent
+        assert "hunter2" not in str(refused.value)
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            {"ttl": 10**20},
+            {"ttl": 5, "renewable": True, "explicit_max_ttl": 10**12, "creation_time": 1},
+            {"ttl": 5, "renewable": True, "explicit_max_ttl": 1, "creation_time": 10**18},
+        ],
+        ids=["left", "most", "made"],
+    )
+    def test_a_life_beyond_all_calendars_is_none_that_ends(self, proxy: HostileProxy, said: dict[str, object]) -> None:
+        """Numbers that no clock can count to are no end that anybody has to be told of."""
+        proxy.before = lambda request: Response(200, {}, json.dumps({"data": said}).encode())
+
+        assert vault(proxy.url).token_left() is None
+
     def test_a_missing_token_is_said(self, openbao: OpenBao) -> None:
         """The sentence names the variable; nothing is sent."""
         with pytest.raises(VaultError, match=f"the environment variable {TOKEN} is not set") as missing:
@@ -350,6 +375,10 @@ class TestSettings:
             {"url": "ftp://vault.example.com"},
             {"url": "https://user:secret@vault.example.com"},
             {"url": "https://vault.example.com?x=1"},
+            {"url": "https://vault.example.com:82000"},
+            {"url": "https://[::1:8200"},
+            {"namespace": "team\nX-Other: 1"},
+            {"namespace": "équipe"},
             {"auth": {}},
             {"auth": {"token": "${env:T}", "kubernetes": {"role": "r"}}},
             {"auth": {"token": "s.written-into-the-config"}},
@@ -357,6 +386,6 @@ class TestSettings:
         ],
     )
     def test_a_mistake_is_refused(self, change: dict[str, object]) -> None:
-        """No address, no login or two, a secret in the open, a path that climbs."""
+        """No address, a namespace that no header can carry, no login or two, a secret in the open, a path that climbs."""
         with pytest.raises(ValidationError):
             VaultSettings.model_validate({"url": "https://vault", "auth": {"token": "${env:T}"}, **change})

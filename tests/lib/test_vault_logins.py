@@ -22,6 +22,7 @@ from rotator.lib.vault import Vault, VaultError, VaultSettings
 from tests.servers.aws_login import ACCESS_KEY, PATH, SECRET_KEY, SERVER_ID, AwsLogin
 from tests.servers.certificates import Authority, authority
 from tests.servers.hostile import HostileProxy
+from tests.servers.loopback import Response
 from tests.servers.openbao import OpenBao, tls_openbao
 
 SECRET = "VAULT_LOGIN_SECRET"
@@ -102,6 +103,27 @@ class TestAppRole:
 
         assert refused.value.permanent
         assert "not-a-secret-id" not in str(refused.value)
+
+    def test_a_role_id_that_is_not_known_is_said(self, openbao: OpenBao) -> None:
+        """Where the login itself is refused no token is to blame: the sentence names what was shown."""
+        with pytest.raises(
+            VaultError, match=r"refuses auth/approle/login: permission denied \(status 403\)"
+        ) as refused:
+            identity(client_of(openbao.url, {"approle": {"role_id": "nobody"}}))
+
+        assert str(refused.value).endswith("; the mount, the role, or what proves who we are may be another")
+
+    @pytest.mark.parametrize("seconds", [10**11, 10**20])
+    def test_a_lease_beyond_all_calendars_never_ends(self, proxy: HostileProxy, seconds: int) -> None:
+        """A login that nobody can count the end of is used until it is refused."""
+        said = {"auth": {"client_token": "x", "lease_duration": seconds}}
+        proxy.before = lambda request: (
+            Response(200, {}, json.dumps(said).encode())
+            if request.path.endswith("/login")
+            else Response(200, {}, b"{}")
+        )
+
+        assert client_of(proxy.url, {"approle": {"role_id": "r"}}).read(SELF) == {}
 
     def test_a_missing_secret_id_is_said(self, openbao: OpenBao, approle: dict[str, Any]) -> None:
         """The sentence names the variable; nothing is sent."""

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -28,6 +28,7 @@ from rotator.issuers.step_ca.settings import StepCaSettings
 from rotator.issuers.step_ca.tokens import KeyUnusableError, ProvisionerKey
 from rotator.lib.issued import read_issued
 from rotator.lib.jwe import JweError, open_with_password
+from rotator.lib.peers import https_peers
 from rotator.lib.signing import CN_MAX, common_name
 from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings, parse_duration, show_duration
@@ -73,8 +74,7 @@ class StepCaIssuer:
     @property
     def peers(self) -> tuple[Endpoint, ...]:
         """The CA's own server; its certificate is renewed by the CA itself."""
-        url = urlsplit(self._settings.url)
-        return (Endpoint(str(url.hostname), url.port or 443),)
+        return https_peers((self._settings.url,))
 
     def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
         """Revoke by the serial: the CA renews it no more, and puts it on its CRL where it has one.

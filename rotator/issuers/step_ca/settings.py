@@ -6,11 +6,10 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import Duration, PluginSettings, SecretRef, server_url
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -44,10 +43,7 @@ class StepCaSettings(PluginSettings):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme != "https" or not parts.hostname or parts.username or parts.query:
-            raise ValueError(f"{value!r} is no address of a step-ca; write it like https://ca.example.com:9000")
-        return value.rstrip("/")
+        return server_url(value, "a step-ca", "https://ca.example.com:9000", schemes=("https",))
 
     @field_validator("fingerprint")
     @classmethod

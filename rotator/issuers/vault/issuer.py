@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from rotator.core.csr import is_address
 from rotator.core.model import (
@@ -25,6 +24,7 @@ from rotator.issuers.vault.lasting import Lasting
 from rotator.issuers.vault.role import Role
 from rotator.issuers.vault.settings import VaultIssuerSettings
 from rotator.lib.issued import read_issued
+from rotator.lib.peers import https_peers
 from rotator.lib.signing import common_name
 from rotator.lib.vault import Vault, VaultError, data_of
 from rotator.ports import Clock, Keep
@@ -68,8 +68,7 @@ class VaultIssuer:
     @property
     def peers(self) -> tuple[Endpoint, ...]:
         """The server, where it speaks TLS."""
-        url = urlsplit(self._settings.url)
-        return (Endpoint(str(url.hostname), url.port or 443),) if url.scheme == "https" else ()
+        return https_peers((self._settings.url,))
 
     def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
         """Revoke by the serial, or by the certificate where the role keeps none; Vault knows no reasons."""

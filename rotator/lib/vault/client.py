@@ -33,6 +33,7 @@ _COUNTED = re.compile(r"^\d+ errors? occurred: \* ")
 _MOST_SHOWN = 400  # characters of what Vault says
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _USED = 0.9  # of the life of a login, before the next one is made: none ends between two requests
+_MOST_SECONDS = 10**10  # three hundred years, a little more than Vault itself can say
 _SEALED_WAIT = timedelta(minutes=1)
 _REDIRECTS = {HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT}
 # What passes by itself: a store that is behind (412), a quota (429), a standby (472, 473), and anything above 500.
@@ -130,13 +131,11 @@ class Vault:
             VaultError: the server could not be asked.
         """
         token = self._given_token()
-        left, most, made = (token.get(field) for field in ("ttl", "explicit_max_ttl", "creation_time"))
-        if not isinstance(left, int) or left <= 0:
-            return None
-        if not token.get("renewable"):
+        left, most, made = (_seconds(token.get(field)) for field in ("ttl", "explicit_max_ttl", "creation_time"))
+        if left and not token.get("renewable"):
             return timedelta(seconds=left)
-        if isinstance(most, int) and most > 0 and isinstance(made, int):
-            return datetime.fromtimestamp(made, UTC) + timedelta(seconds=most) - self._now()
+        if left and most and made:
+            return datetime.fromtimestamp(made + most, UTC) - self._now()
         return None
 
     def _given_token(self) -> Answer:
@@ -179,12 +178,10 @@ class Vault:
         answer = self._judged(self._send(_Question("post", login.path, login.body), token=""), login.path)
         auth = answer.get("auth")
         auth = auth if isinstance(auth, dict) else {}
-        token, seconds = auth.get("client_token"), auth.get("lease_duration")
+        token, seconds = auth.get("client_token"), _seconds(auth.get("lease_duration"))
         if not isinstance(token, str) or not token:
             raise VaultError(f"{self._where} answered the login without a token")
-        if not isinstance(seconds, int) or seconds <= 0:
-            return token, _NEVER
-        return token, asked + timedelta(seconds=seconds) * _USED
+        return token, asked + timedelta(seconds=seconds) * _USED if seconds else _NEVER
 
     def _send(self, asked: _Question, *, token: str) -> requests.Response:
         """Send one request; a standby's redirect is followed once, as Vault's own client does, never out of TLS."""
@@ -197,6 +194,8 @@ class Vault:
                 if active.scheme != "https" and self._settings.url.startswith("https:"):
                     raise VaultError(f"{self._where} redirects out of TLS; not followed", permanent=True)
                 return self._exchange(http, f"{active.scheme}://{active.netloc}", asked, token)
+        except requests.exceptions.InvalidHeader as error:
+            raise VaultError(f"{self._where} cannot be asked: {explain(error)}", permanent=True) from error
         except requests.RequestException as error:
             raise VaultError(explain(error)) from error
         except OSError as error:  # requests' way to say that the CA file, or our own certificate, is not there
@@ -266,15 +265,25 @@ class Vault:
         wait = parse_retry_after(answer.headers.get("Retry-After"), self._now())
         if wait is None and status == HTTPStatus.SERVICE_UNAVAILABLE:
             wait = _SEALED_WAIT
-        hint = (
-            "; the token may have expired, or its policy does not allow this" if status == HTTPStatus.FORBIDDEN else ""
-        )
+        hint = _hint(path) if status == HTTPStatus.FORBIDDEN else ""
         message = f"{self._where} refuses {path}: {said} (status {status}){hint}"
         raise VaultError(message, status=status, permanent=not passing, retry_after=wait)
 
     @property
     def _where(self) -> str:
         return urlsplit(self._settings.url).hostname or "Vault"
+
+
+def _hint(path: str) -> str:
+    """Why a path may be forbidden; Vault itself tells nobody."""
+    if path.startswith("auth/") and path.endswith("/login"):
+        return "; the mount, the role, or what proves who we are may be another"
+    return "; the token may have expired, or its policy does not allow this"
+
+
+def _seconds(value: object) -> int:
+    """A number of seconds that a clock can count to; 0 for anything else, which is what Vault says where none end."""
+    return value if isinstance(value, int) and 0 < value <= _MOST_SECONDS else 0
 
 
 def _errors(found: Answer | None) -> str:

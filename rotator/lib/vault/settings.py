@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from rotator.lib.vault.auth import VaultAuth
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import Duration, PluginSettings, server_url
 
 
 class VaultSettings(PluginSettings):
@@ -32,10 +31,14 @@ class VaultSettings(PluginSettings):
     @field_validator("url")
     @classmethod
     def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-            raise ValueError(f"{value!r} is no address of a Vault; write it like https://vault.example.com:8200")
-        return value.rstrip("/")
+        return server_url(value, "a Vault", "https://vault.example.com:8200")
+
+    @field_validator("namespace")
+    @classmethod
+    def _fits_into_a_header(cls, value: str) -> str:
+        if not value.isascii() or any(letter.isspace() for letter in value):
+            raise ValueError(f"{value!r} is no namespace of a Vault; write it like team or team/shop")
+        return value
 
     @model_validator(mode="after")
     def _certificates_need_tls(self) -> Self:
