@@ -386,6 +386,6 @@ class TestSettings:
         ],
     )
     def test_a_mistake_is_refused(self, change: dict[str, object]) -> None:
-        """No address, a namespace that no header can carry, no login or two, a secret in the open, a path that climbs."""
+        """No address, a namespace that no header carries, no login or two, a secret in the open, a path that climbs."""
         with pytest.raises(ValidationError):
             VaultSettings.model_validate({"url": "https://vault", "auth": {"token": "${env:T}"}, **change})
