@@ -197,7 +197,7 @@ class TestRefusals:
         assert refused.value.permanent
 
     def test_a_lifetime_beyond_the_claims_is_permanent_and_known_beforehand(self, make: MakeIssuer) -> None:
-        """Ninety days at most, five minutes at least."""
+        """Ninety days at most, five minutes at least, both said by the provisioner."""
         for lifetime in (400 * DAY, timedelta(minutes=1)):
             request = PreflightRequest(("a.example.com",), lifetime=lifetime)
 
@@ -205,8 +205,37 @@ class TestRefusals:
             with pytest.raises(IssueError, match=r"^step: .*duration") as refused:
                 issue(make(), ask("a.example.com", lifetime=lifetime))
 
-            assert "the provisioner rotator allows 5m to 90d" in found.problem
+            bound = "90d at most" if lifetime > DAY else "5m at least"
+            assert f"the provisioner rotator allows {bound}, not " in found.problem
             assert refused.value.permanent
+
+    def test_claims_of_the_whole_ca_are_no_objection(self, tmp_path: Path, make: MakeIssuer) -> None:
+        """They bound a provisioner that says nothing itself, and nobody is told of them; what is not known is said."""
+        claims = {"maxTLSCertDuration": "2160h", "defaultTLSCertDuration": "72h"}
+        with private_step_ca(tmp_path, ServerSettings(claims={}, ca_claims=claims)) as server:
+            issuer = make(url=server.url, fingerprint=server.fingerprint)
+
+            found = check(issuer, "lifetime", PreflightRequest(("a.example.com",), lifetime=30 * DAY))
+            chain = issue(issuer, ask("a.example.com", lifetime=30 * DAY))
+
+        assert not found.problem
+        assert found.detail == "what the provisioner does not claim the CA does, and tells nobody"
+        assert chain.lifetime > 29 * DAY
+
+    def test_a_claim_of_the_provisioner_is_known_beside_one_of_the_ca(self, tmp_path: Path, make: MakeIssuer) -> None:
+        """Of its two bounds it may say one alone."""
+        claims = {"minTLSCertDuration": "12h"}
+        with private_step_ca(
+            tmp_path, ServerSettings(claims=claims, ca_claims={"maxTLSCertDuration": "240h"})
+        ) as server:
+            issuer = make(url=server.url, fingerprint=server.fingerprint)
+            request = PreflightRequest(("a.example.com",), lifetime=timedelta(hours=1))
+
+            found = check(issuer, "lifetime", request)
+            with pytest.raises(IssueError, match="duration"):
+                issue(issuer, ask("a.example.com", lifetime=timedelta(hours=1)))
+
+        assert "the provisioner rotator allows 12h at least, not 1h" in found.problem
 
     def test_a_weak_key_is_refused(self, make: MakeIssuer) -> None:
         """What the CA says of the key is shown."""
@@ -261,7 +290,14 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "key",
-        ["", "[]", '{"kty": "EC"}', '{"kty": "OKP", "crv": "Ed25519", "d": "x"}', '{"kty":"EC","crv":"P-256","d":"!"}'],
+        [
+            "",
+            "[]",
+            '{"kty": "EC"}',
+            '{"kty": "OKP", "crv": "Ed25519", "d": "x"}',
+            '{"kty":"EC","crv":"P-256","d":"!"}',
+            '{"kty":"EC","crv":"P-256","d":7,"x":7,"y":7}',
+        ],
     )
     def test_a_key_that_cannot_sign_is_said(self, make: MakeIssuer, tmp_path: Path, key: str) -> None:
         """The sentence says why, and shows nothing of it."""
@@ -341,6 +377,25 @@ class TestLies:
         assert refused.value.permanent is permanent
         assert "\n" not in str(refused.value)
         assert proxy.count(path="/sign") == 1
+
+    @pytest.mark.parametrize(
+        "said",
+        [{"key": "text"}, {"key": {"kid": 7}}, {"key": None}, {"claims": []}, {"claims": {"maxTLSCertDuration": 7}}],
+    )
+    def test_a_provisioner_of_any_shape_can_be_looked_at(
+        self, step_ca: StepCaServer, make: MakeIssuer, front: Pair, said: dict[str, object]
+    ) -> None:
+        """The preflight raises nothing, whatever somebody between us and the CA makes of its answer."""
+        settings = {"fingerprint": None, "ca_file": str(front.certificate.parent / "ca.crt")}
+        body = json.dumps({"provisioners": [{"type": "JWK", "name": PROVISIONER, **said}]}).encode()
+
+        def lie(request: Request) -> Response | None:
+            return Response(200, {}, body) if "/provisioners?" in request.path else None
+
+        with HostileProxy(step_ca.url, verify=step_ca.ca_file, tls=front, before=lie) as proxy:
+            found = check(make(url=proxy.url, encrypted_key=str(step_ca.encrypted_key), **settings), "provisioner")
+
+        assert "is not the one that the provisioner rotator has now" in found.problem
 
 
 def test_the_ca_is_a_peer(make: MakeIssuer) -> None:

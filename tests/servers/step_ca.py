@@ -48,9 +48,15 @@ class StepCaSettings:
     """What can be chosen about an instance."""
 
     claims: Mapping[str, str] = field(
-        default_factory=lambda: {"maxTLSCertDuration": "2160h", "defaultTLSCertDuration": "72h"}
+        default_factory=lambda: {
+            "minTLSCertDuration": "5m",
+            "maxTLSCertDuration": "2160h",
+            "defaultTLSCertDuration": "72h",
+        }
     )
     """Of both provisioners."""
+    ca_claims: Mapping[str, str] = field(default_factory=dict)
+    """Of the whole CA: they bound what a provisioner says nothing of."""
     policy: Mapping[str, Any] = field(default_factory=lambda: {"x509": {"deny": {"dns": [REFUSED]}}})
     """Of the whole CA: which names it signs."""
     ends_in: timedelta = 3650 * DAY
@@ -161,7 +167,11 @@ def _write(folder: Path, port: int, settings: StepCaSettings) -> None:
         "dnsNames": [LOOPBACK],
         "db": {"type": "badgerv2", "dataSource": str(folder / "db")},
         "crl": {"enabled": True, "generateOnRevoke": True},
-        "authority": {"provisioners": [jwk, acme], "policy": dict(settings.policy)},
+        "authority": {
+            "provisioners": [jwk, acme],
+            "policy": dict(settings.policy),
+            "claims": dict(settings.ca_claims),
+        },
     }
     (folder / "ca.json").write_text(json.dumps(config))
 

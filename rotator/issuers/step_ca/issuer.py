@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from cryptography import x509
@@ -34,8 +34,7 @@ from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings, parse_duration, show_duration
 
 _NAMELESS = "rotator"  # the subject of a certificate none of whose names fits into one
-_LONGEST = timedelta(hours=24)
-_SHORTEST = timedelta(minutes=5)  # step-ca's own bounds, where a provisioner says nothing
+_USUAL = timedelta(hours=24)  # step-ca's own lifetime, where neither the provisioner nor the CA claims another
 
 
 class StepCaIssuer:
@@ -126,7 +125,7 @@ class StepCaIssuer:
 
     def _end_check(self, lifetime: timedelta | None) -> Check:
         ends = min(each.not_after for each in self._signers())
-        lasting = lifetime or _claim(self._provisioner(), "defaultTLSCertDuration", _LONGEST)
+        lasting = lifetime or _claim(self._provisioner(), "defaultTLSCertDuration") or _USUAL
         if self._clock.now() + lasting > ends:
             problem = f"the CA ends {moment(ends)}, before a certificate of {show_duration(lasting)} would"
             return Check("ca", f"{self.name}: {problem}", "renew the CA's intermediate, or its root, first")
@@ -134,22 +133,32 @@ class StepCaIssuer:
 
     def _provisioner_check(self) -> Check:
         """Whether the key that we would sign with is the one that the CA knows the provisioner by."""
-        key, kid = self._key(), str((self._provisioner().get("key") or {}).get("kid"))
+        key, kid = self._key(), _kid(self._provisioner())
         if key.kid != kid:
             problem = f"the key {key.kid[:12]}… is not the one that the provisioner {key.issuer} has now, {kid[:12]}…"
             return Check("provisioner", f"{self.name}: {problem}", "give the provisioner's current key or password")
         return Check("provisioner", detail=f"{key.issuer} is known, and we have its key")
 
     def _lifetime_check(self, lifetime: timedelta | None) -> Check:
+        """Whether the provisioner's own claims allow it.
+
+        For what it does not claim those of the whole CA hold, which the CA tells nobody: they are no objection.
+        """
         provisioner = self._provisioner()
-        most = _claim(provisioner, "maxTLSCertDuration", _LONGEST)
-        least = _claim(provisioner, "minTLSCertDuration", _SHORTEST)
-        bounds = f"{show_duration(least)} to {show_duration(most)}"
-        if lifetime is None or least <= lifetime <= most:
-            return Check("lifetime", detail=f"the provisioner allows {bounds}")
+        least, most = _claim(provisioner, "minTLSCertDuration"), _claim(provisioner, "maxTLSCertDuration")
+        if lifetime and least and lifetime < least:
+            return self._outside(f"{show_duration(least)} at least", lifetime)
+        if lifetime and most and lifetime > most:
+            return self._outside(f"{show_duration(most)} at most", lifetime)
+        if least and most:
+            return Check("lifetime", detail=f"the provisioner allows {show_duration(least)} to {show_duration(most)}")
+        return Check("lifetime", detail="what the provisioner does not claim the CA does, and tells nobody")
+
+    def _outside(self, bound: str, lifetime: timedelta) -> Check:
+        provisioner = self._settings.provisioner
         return Check(
             "lifetime",
-            f"{self.name}: the provisioner {self._settings.provisioner} allows {bounds}, not {show_duration(lifetime)}",
+            f"{self.name}: the provisioner {provisioner} allows {bound}, not {show_duration(lifetime)}",
             "ask for another lifetime, or change the provisioner's claims maxTLSCertDuration and minTLSCertDuration",
         )
 
@@ -197,7 +206,7 @@ class StepCaIssuer:
             except (OSError, UnicodeDecodeError) as error:
                 raise self._ca.error(f"the provisioner's key {path} cannot be read: {error}", permanent=True) from error
         provisioner = self._provisioner()
-        kid = str((provisioner.get("key") or {}).get("kid", ""))
+        kid = _kid(provisioner)
         sealed = provisioner.get("encryptedKey")
         sealed = sealed or self._ca.get(f"/provisioners/{quote(kid, safe='')}/encrypted-key").get("key")
         if not isinstance(sealed, str) or not sealed:
@@ -220,15 +229,20 @@ def _thumbprint(csr: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode("ascii")
 
 
-def _claim(provisioner: Mapping[str, Any], claim: str, otherwise: timedelta) -> timedelta:
-    """A duration among a provisioner's claims, as Go writes it (`24h0m0s`)."""
+def _kid(provisioner: Answer) -> str:
+    """Which key the CA knows a provisioner by; empty where it does not say."""
+    key = provisioner.get("key")
+    return str(key.get("kid") or "") if isinstance(key, dict) else ""
+
+
+def _claim(provisioner: Answer, claim: str) -> timedelta | None:
+    """A duration among a provisioner's own claims, as Go writes it (`24h0m0s`); None where it has none."""
     claims = provisioner.get("claims")
-    said = claims.get(claim) if isinstance(claims, dict) else None
     try:
-        found = parse_duration(said)
+        found = parse_duration(claims.get(claim) if isinstance(claims, dict) else None)
     except ValueError:
-        return otherwise
-    return found if isinstance(found, timedelta) else otherwise
+        return None
+    return found if isinstance(found, timedelta) else None
 
 
 def _chain(answer: Answer) -> bytes:

@@ -56,7 +56,7 @@ class ProvisionerKey:
         try:
             key: Any = jwk.JWK.from_json(said)
             kid = said.get("kid") or _encoded(key.thumbprint())
-        except (errors.Error, KeyError, ValueError, TypeError) as error:
+        except (errors.Error, KeyError, ValueError, TypeError, AttributeError) as error:  # of numbers for texts, too
             raise KeyUnusableError("its numbers are no key") from error
         return cls(issuer, str(kid), algorithm, key)
 
