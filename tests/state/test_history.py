@@ -52,7 +52,7 @@ def test_a_fleet_is_read_with_a_handful_of_queries(store: SqlStore) -> None:
     for_one = len(queries)
     queries.clear()
     found = store.histories(names, NOW)
-    assert len(queries) == for_one <= 12
+    assert len(queries) == for_one <= 13
     assert len(found) == 1000
     assert found[names[0]] == one[names[0]]
     assert sum(history.accepted is not None for history in found.values()) == 20
