@@ -89,6 +89,19 @@ class Round:
     def _why(self, name: str) -> str:
         return self._asked[name].error if name in self._asked else self._passed.get(name, "")
 
+    def require_room(self, why: str) -> None:
+        """Whether the cap lets an order be placed that the decision did not reckon with.
+
+        Args:
+            why: it is needed, in a clause.
+
+        Raises:
+            Ended: a day's orders are used up.
+        """
+        if not self._may_order():
+            error = f"{why}, and a day's orders are used up; a new one is placed as soon as there is room"
+            raise Ended(Result.FAILED, Stage.ISSUE, error)
+
     def _may_order(self) -> bool:
         """Whether the cap has room for one more order, those of this rotation counted."""
         now, name = self._world.clock.now(), self._facts.spec.name

@@ -70,6 +70,11 @@ def _order(decision: Decision, facts: Facts, world: World) -> Obtained:
     """
     round_ = Round(decision, facts, world)
     pending = request_for(facts, world)
+    if decision.resumes and pending.checkpoint is None:
+        # There is nothing to carry on (another request by now, or a new key): an order like any other, of which the
+        # decision has not asked the cap.
+        round_.require_room("what was in flight cannot be carried on")
+        decision = replace(decision, resumes=False)
     name = pending.issuer if pending.checkpoint else round_.next()
     while True:
         try:

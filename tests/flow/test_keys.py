@@ -9,13 +9,14 @@ import pytest
 
 from rotator.asked import carry_out
 from rotator.core.csr import make_csr, new_key
+from rotator.core.lead import orders_a_day
 from rotator.core.model import Action, Bundle, KeySpec, Result, TargetSpec, TlsaMode, TlsaRecord, TlsaSet
 from rotator.core.pem import chain_pem, key_spki, read_chain
 from rotator.core.reasons import Reason
 from rotator.ports import PendingIssue, Request
 from tests.flow.issuers import Lie
 from tests.flow.services import Manner, Service
-from tests.flow.site import CA, DAY, HOUR, Site
+from tests.flow.site import CA, DAY, HOUR, LIVES, MINUTE, Site
 
 AGAIN = KeySpec("ecdsa", 256, reuse=True)
 NAME = "portal.example.com"
@@ -164,6 +165,21 @@ def test_another_request_is_followed_at_the_next_renewal(site: Site) -> None:
     outcome = site.outcome()
     assert outcome.result is Result.DONE, outcome.error
     assert appliance.key == key_spki(second)
+
+
+def test_a_request_that_changes_while_an_order_waits_orders_within_the_cap(site: Site) -> None:
+    """Shows that each new request is a new order, and that a day has no more of them, though all stay pending."""
+    issuer, appliance = site.lying(), Appliance(site)
+    site.specs["portal"] = replace(site.specs["portal"], issuers=(issuer.name,))
+    issuer.lie = Lie.NEVER
+    errors: list[str] = []
+    for _ in range(12):
+        appliance.asks(new_key(KeySpec()))
+        errors += [outcome.error for outcome in site.soon(HOUR + MINUTE).look()[1]]
+    orders = site.history("portal").orders
+    assert len({request.csr for request in issuer.asked}) == len(orders) == orders_a_day(LIVES, 30 * DAY)
+    assert "what was in flight cannot be carried on, and a day's orders are used up" in errors[-1]
+    assert site.decision("portal").reason is Reason.CAP
 
 
 def test_a_request_for_other_names_is_refused_and_goes_on_when_it_fits(site: Site) -> None:
