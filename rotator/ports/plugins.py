@@ -89,13 +89,17 @@ class Issuer(Protocol):
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
         """Have the request signed; leaf first, root left out.
 
+        One call places one order at most, and none where `resume` names one: whoever calls counts orders, and what is
+        begun anew in place of a lost one would not be counted.
+
         Args:
             resume: the last token that was checkpointed for this very CSR, None at the first try.
             checkpoint: keeps a token (the issuer's own JSON) that lets an interrupted order be resumed.
 
         Raises:
             Pending: taken, not finished; ask again with the token after `retry_after`.
-            IssueError: refused or failed; `permanent` says whether trying again can help.
+            IssueError: refused or failed, or the order of `resume` cannot be carried on; `permanent` says whether
+                trying again can help.
         """
         ...
 

@@ -173,23 +173,39 @@ class TestOrders:
 
         assert len(server.orders) == 1
 
-    @pytest.mark.parametrize("change", ["other request", "unknown", "failed", "nonsense"])
-    def test_a_token_that_leads_nowhere_is_ordered_anew(self, server: AcmPca, make: MakeIssuer, change: str) -> None:
-        """One for another request, one that AWS does not know, one that failed, and one of somebody else."""
+    @pytest.mark.parametrize("change", ["other request", "nonsense"])
+    def test_a_token_that_names_no_order_of_ours_is_as_good_as_none(
+        self, server: AcmPca, make: MakeIssuer, change: str
+    ) -> None:
+        """One for another request, and one of somebody else."""
         first, second, tokens = ask("a.example.com"), ask("b.example.com"), list[str]()
         issue(make(), first, checkpoint=tokens.append)
-        token = tokens[0]
-        if change == "unknown":
-            server.orders.clear()
-        if change == "failed":
-            (order,) = server.orders.values()
-            order.failed, order.token = "The request failed.", "spent"
-        if change == "nonsense":
-            token = '{"certificate": 7, "csr": []}'
+        token = tokens[0] if change == "other request" else '{"certificate": 7, "csr": []}'
 
         chain = issue(make(), second if change == "other request" else first, resume=token)
 
         assert chain.names == (("b.example.com",) if change == "other request" else ("a.example.com",))
+
+    @pytest.mark.parametrize("change", ["unknown", "failed"])
+    def test_an_order_that_is_lost_is_a_failure_before_it_is_made_anew(
+        self, server: AcmPca, make: MakeIssuer, change: str
+    ) -> None:
+        """Nothing is ordered in its place in the same call, where nobody would count it; the next try orders."""
+        asked, tokens = ask("a.example.com"), list[str]()
+        issue(make(), asked, checkpoint=tokens.append)
+        if change == "unknown":
+            server.orders.clear()
+        else:
+            (order,) = server.orders.values()
+            order.failed, order.token = "The request failed.", "spent"
+        placed = server.calls["IssueCertificate"]
+
+        with pytest.raises(IssueError, match="the order in flight is lost") as lost:
+            issue(make(), asked, resume=tokens[0])
+        assert not lost.value.permanent
+        assert server.calls["IssueCertificate"] == placed
+
+        assert issue(make(), asked).names == ("a.example.com",)
 
     def test_an_order_that_fails_is_permanent(self, server: AcmPca, make: MakeIssuer) -> None:
         """AWS says why."""

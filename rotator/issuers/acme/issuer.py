@@ -95,6 +95,9 @@ class AcmeIssuer:
         except Refused as error:
             if error.code != "accountDoesNotExist":
                 raise
+            if resume is not None:
+                why = "the CA does not know our account any more, nor the order in flight; the next try registers again"
+                raise IssueError(f"{self.name}: {why}") from error
         # The CA was rebuilt or dropped the account, and every order with it: register the same key again, once.
         return self._issue(request, None, checkpoint, register=True)
 

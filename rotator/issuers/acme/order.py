@@ -113,23 +113,36 @@ class Ordering:
     # ------------------------------------------------------------ the order
 
     def _taken_up(self, resume: str | None) -> Order | None:
-        """The order of the checkpoint as it stands now; None when there is none that could still end well."""
+        """The order of the checkpoint as it stands now; None without a checkpoint for this request.
+
+        One that cannot end well any more is said aloud, so that it counts as a failure and the next one as an order of
+        its own: a CA that always loses or ends them would otherwise be sent a new one at every visit, uncounted.
+
+        Raises:
+            IssueError: it has failed, has ended, or is gone.
+        """
         kept = Checkpoint.read(resume)
-        ours = (self._server.directory.url, self._server.account, csr_digest(self._request.csr))
-        if kept is None or (kept.directory, kept.account, kept.csr) != ours:
+        if kept is None or kept.csr != csr_digest(self._request.csr):
             return None
+        if (kept.directory, kept.account) != (self._server.directory.url, self._server.account):
+            raise self._lost("was placed by another account or at another CA")
         self._kept, self._url = kept, kept.order
         try:
             order = self._look()
         except Refused as error:
             if error.is_gone:
-                return None
+                raise self._lost("is gone") from error
             raise
         if order.status == INVALID:
-            # Said aloud, so that it counts as a failure and waits its turn: a validation that is always too slow
-            # would otherwise order anew at every visit.
             raise self._failed(order)
-        return None if order.is_over(self._clock.now()) or self._has_failed(order) else order
+        if order.is_over(self._clock.now()):
+            raise self._lost("has ended before it was finished")
+        if self._has_failed(order):
+            raise self._lost("waits for a name that cannot be proved any more")
+        return order
+
+    def _lost(self, how: str) -> IssueError:
+        return IssueError(f"{self._server.issuer}: the order in flight {how}; the next try orders anew")
 
     def _has_failed(self, order: Order) -> bool:
         """One of its authorizations cannot become valid any more, though the CA has not ended the order yet."""

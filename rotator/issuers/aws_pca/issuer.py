@@ -72,14 +72,11 @@ class AwsPcaIssuer:
         """Order, or take up the order that the token names, and fetch the certificate."""
         digest = hashlib.sha256(request.csr).hexdigest()
         with self._pca() as pca:
-            arn = _ordered(resume, digest)
-            chain = self._fetched(pca, arn, resumed=True) if arn else None
-            if chain is None:
-                arn = self._order(pca, request, digest)
-                checkpoint(json.dumps({"certificate": arn, "csr": digest}))
-                chain = self._fetched(pca, arn)
-        assert chain is not None
-        return chain
+            if arn := _ordered(resume, digest):
+                return self._fetched(pca, arn, resumed=True)
+            arn = self._order(pca, request, digest)
+            checkpoint(json.dumps({"certificate": arn, "csr": digest}))
+            return self._fetched(pca, arn)
 
     def roots(self) -> tuple[Certificate, ...]:
         """The root above the CA, or the CA itself where it is one."""
@@ -143,11 +140,13 @@ class AwsPcaIssuer:
             )
         return str(found)
 
-    def _fetched(self, pca: Any, arn: str, *, resumed: bool = False) -> Chain | None:
-        """The certificate of an order; None where one that is resumed has failed, or is not known any more.
+    def _fetched(self, pca: Any, arn: str, *, resumed: bool = False) -> Chain:
+        """The certificate of an order.
 
         Raises:
             Pending: AWS is not finished.
+            IssueError: one that is resumed has failed, or is not known any more.
+            AwsError: refused.
         """
         for look in range(_LOOKS):
             if look:
@@ -157,7 +156,8 @@ class AwsPcaIssuer:
                     answer = pca.get_certificate(**self._ca, CertificateArn=arn)
             except AwsError as error:
                 if resumed and error.code in {_GONE, _FAILED}:
-                    return None
+                    lost = f"{self.name}: the order in flight is lost ({error}); the next try orders anew"
+                    raise IssueError(lost) from error
                 if error.code != _NOT_YET:
                     raise
                 continue

@@ -322,10 +322,10 @@ class TestResuming:
         ],
         ids=["expired", "never done", "gone"],
     )
-    def test_an_order_that_cannot_end_well_is_made_anew(
+    def test_an_order_that_cannot_end_well_is_a_failure_before_it_is_made_anew(
         self, front: Front, make: MakeIssuer, lie: dict[str, str] | None
     ) -> None:
-        """Past its end or forgotten by the CA: what was left of it is worth nothing."""
+        """Past its end or forgotten by the CA: nothing is ordered in its place where nobody counts it."""
         tokens = list[str]()
         asked = ask(fresh())
         issue(make(front), asked, checkpoint=tokens.append)
@@ -338,13 +338,18 @@ class TestResuming:
             return problem("malformed", "no such order", 404) if lie is None else changed(response, **lie)
 
         front.change = after
-        chain = issue(make(front), asked, resume=tokens[-1])
+        with pytest.raises(IssueError, match=r"the order in flight .*; the next try orders anew") as refused:
+            issue(make(front), asked, resume=tokens[-1])
+        assert not refused.value.permanent
+        assert front.orders == 1
 
-        assert_good(chain, asked, front.pebble)
+        assert_good(issue(make(front), asked), asked, front.pebble)
         assert front.orders == 2
 
     @pytest.mark.parametrize("status", ["invalid", "expired", "deactivated", "revoked"])
-    def test_an_order_with_a_dead_authorization_is_made_anew(self, front: Front, make: MakeIssuer, status: str) -> None:
+    def test_an_order_with_a_dead_authorization_is_a_failure_before_it_is_made_anew(
+        self, front: Front, make: MakeIssuer, status: str
+    ) -> None:
         """The CA still calls the order pending, but one of its names cannot be proved any more."""
         tokens = list[str]()
         asked = ask(fresh(), fresh())
@@ -360,9 +365,11 @@ class TestResuming:
             changed(response, status=status) if dead.endswith(request.path) and response.status < 400 else response
         )
 
-        chain = issue(make(front), asked, resume=tokens[-1])
+        with pytest.raises(IssueError, match="a name that cannot be proved any more; the next try orders anew"):
+            issue(make(front), asked, resume=tokens[-1])
+        assert front.orders == 1
 
-        assert_good(chain, asked, front.pebble)
+        assert_good(issue(make(front), asked), asked, front.pebble)
         assert front.orders == 2
 
     @pytest.mark.parametrize("token", ["", "{}", "[]", "null", "not JSON", '{"order": "https://127.0.0.1:1/"}'])
