@@ -73,6 +73,8 @@ class RevocationWatch:
         self._observed, self._every, self._patience = observed, every, patience
         self._changed = Condition(Lock())
         self._answers: dict[str, Answer] | None = None
+        self._later: dict[str, datetime] = {}
+        """When those are asked about again that could not be told."""
         self._asked: set[str] = set()
         self._queue: SimpleQueue[tuple[Chain, tuple[Certificate, ...]]] = SimpleQueue()
         self._workers = 0
@@ -93,8 +95,7 @@ class RevocationWatch:
             return
         beside = (anchor for o in facts.installed.values() for anchor in o.anchors)
         with self._changed:
-            answer = self._known().get(chain.fingerprint)
-            if chain.fingerprint in self._asked or (answer is not None and self._now() < answer.until):
+            if chain.fingerprint in self._asked or self._is_answered(chain.fingerprint):
                 return
             self._asked.add(chain.fingerprint)
             self._queue.put((chain, (*roots, *beside)))
@@ -117,6 +118,13 @@ class RevocationWatch:
         )
 
     # ---------------------------------------------------------------- asking
+
+    def _is_answered(self, fingerprint: str) -> bool:
+        """Whether it is too early to ask again; a moment that only a clock which ran ahead can have set is none."""
+        now, answer, later = self._now(), self._known().get(fingerprint), self._later.get(fingerprint)
+        if later is not None and now < later <= now + _ASK_AGAIN:
+            return True
+        return answer is not None and now < answer.until and (_is_final(answer) or answer.until <= now + self._every)
 
     def _work(self) -> None:
         while True:
@@ -141,11 +149,13 @@ class RevocationWatch:
         now, answers = self._now(), self._known()
         before = answers.get(chain.fingerprint)
         if said.state is RevocationState.UNKNOWN:
-            kept = before.said if before is not None and _still_holds(before, now, self._every) else said
-            answers[chain.fingerprint] = Answer(kept, now + _ASK_AGAIN)
+            self._later[chain.fingerprint] = now + _ASK_AGAIN
+            if before is None or not _still_holds(before, now, self._every):
+                answers[chain.fingerprint] = Answer(said, now)
             return
-        final = said.state is RevocationState.REVOKED and said.reason not in _MAY_END
-        answers[chain.fingerprint] = Answer(said, chain.not_after if final else now + self._every)
+        self._later.pop(chain.fingerprint, None)
+        new = Answer(said, now + self._every)
+        answers[chain.fingerprint] = replace(new, until=chain.not_after) if _is_final(new) else new
         self._news = True
         if said.state is RevocationState.REVOKED and (before is None or before.said.state is not said.state):
             log.warning("a certificate was revoked", subject=chain.leaf.subject, by=said.by, reason=said.reason)
@@ -167,6 +177,7 @@ class RevocationWatch:
             answers = self._known()
             for fingerprint in [one for one, answer in answers.items() if answer.until < now - _LONGEST]:
                 del answers[fingerprint]
+                self._later.pop(fingerprint, None)
             written = _written(answers)
         try:
             self._keep.put(DRAWER, written)
@@ -176,8 +187,12 @@ class RevocationWatch:
 
 def _still_holds(answer: Answer, now: datetime, every: timedelta) -> bool:
     """Whether what was told before a failure is still worth something: what is final, and the rest for two turns."""
-    final = answer.said.state is RevocationState.REVOKED and answer.said.reason not in _MAY_END
-    return answer.said.state in Told and (final or now < answer.until + every)
+    return answer.said.state in Told and (_is_final(answer) or answer.until - every <= now < answer.until + every)
+
+
+def _is_final(answer: Answer) -> bool:
+    """Nobody takes a revocation back but a hold (RFC 5280, 5.3.1)."""
+    return answer.said.state is RevocationState.REVOKED and answer.said.reason not in _MAY_END
 
 
 def with_revocation(evidence: Evidence, said: Revocation | None) -> Evidence:
@@ -195,10 +210,9 @@ def _read(kept: bytes | None, now: datetime) -> dict[str, Answer]:
     try:
         for fingerprint, (state, by, at, reason, until) in json.loads(kept or b"{}").items():
             said = Revocation(RevocationState(state), by, datetime.fromisoformat(at) if at else None, reason)
-            asked_again = datetime.fromisoformat(until)
-            final = said.state is RevocationState.REVOKED and reason not in _MAY_END
-            if final or asked_again <= now + _LONGEST:
-                answers[fingerprint] = Answer(said, asked_again)
+            answer = Answer(said, datetime.fromisoformat(until))
+            if _is_final(answer) or answer.until <= now + _LONGEST:
+                answers[fingerprint] = answer
     except (ValueError, TypeError, AttributeError) as error:
         log.warning("what CAs said of revocation cannot be read; they are asked anew", error=repr(error))
         return {}

@@ -226,6 +226,31 @@ def test_a_failure_forgets_a_good_answer_slowly() -> None:
     assert revoked_by(watch, hands) is None
 
 
+def test_a_good_answer_is_forgotten_however_often_its_ca_fails() -> None:
+    """Asking a dead CA every ten minutes does not make its last word stand for ever: after two turns it is unknown."""
+    hands, ca = Hands(), Asked(GOOD, UNKNOWN)
+    watch = RevocationWatch(ca, lambda: hands.now, Drawer())
+    assert revoked_by(watch, hands) is False
+    for _ in range(11):
+        hands.now += 10 * MINUTE
+        assert revoked_by(watch, hands) is False
+    hands.now += 10 * MINUTE
+    assert revoked_by(watch, hands) is None
+    assert ca.times == 1 + 7, "it is asked again every ten minutes from the end of the first turn on"
+
+
+def test_a_clock_that_ran_ahead_keeps_no_ca_from_being_asked() -> None:
+    """Answers and failures of a morrow that never was are asked for anew once the clock is right."""
+    hands, ca = Hands(), Asked(GOOD, UNKNOWN, GONE)
+    watch = RevocationWatch(ca, lambda: hands.now, Drawer())
+    hands.now += 30 * DAY
+    assert revoked_by(watch, hands) is False
+    hands.now = NOW
+    assert revoked_by(watch, hands) is None
+    hands.now -= DAY
+    assert revoked_by(watch, hands) is True
+
+
 @pytest.mark.parametrize(("observed", "told"), [(False, None), (True, True)])
 def test_what_is_only_observed(observed: bool, told: bool | None) -> None:
     """In observe mode no CA is asked, unless the config says `watch: managed`."""
