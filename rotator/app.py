@@ -41,6 +41,8 @@ log = logger(__name__)
 KEEP_SUPERSEDED = timedelta(hours=72)
 """How long the bundle before the newest one can still be put back."""
 
+_IDLE = frozenset({Action.KEEP, Action.WAIT, Action.HOLD})
+
 MOST_OUTCOMES = 10_000
 """Since one look; more than that many rotations between two looks cannot be."""
 
@@ -82,14 +84,14 @@ def tick(wiring: Wiring, now: datetime) -> Tick:
 
 
 def _make_keys_ahead(wiring: Wiring, plan: Plan) -> None:
-    """The next key of whatever is in order and wants it known beforehand."""
+    """The next key of whatever wants it known beforehand: also of what waits, since it may wait for just that."""
     busy = frozenset(wiring.executor.in_flight)
     for one in plan.decisions:
-        spec, idle = one.spec, one.action is Action.KEEP and one.spec.name not in busy
+        spec, idle = one.spec, one.action in _IDLE and one.spec.name not in busy
         if spec.key.ahead and not spec.csr and spec.mode is Mode.ROTATE and idle and not one.pins.next:
             try:
                 with wiring.world.store.lock(spec.name):
-                    make_ahead(spec, wiring.world)
+                    make_ahead(spec, one.pins.current, wiring.world)
             except Busy:
                 continue  # somebody renews it just now
             except StateError as error:  # without the state's key nothing is sealed, but people are still told

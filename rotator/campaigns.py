@@ -38,6 +38,7 @@ from rotator.inventory import look_again
 from rotator.log import logger
 from rotator.ports import Store
 from rotator.revoke import NEVER_REVOKED, Candidate, Kept, in_use, revoke, used_by_others
+from rotator.steps.request import give_up_order
 from rotator.world import World
 
 log = logger(__name__)
@@ -71,7 +72,9 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
     Raises:
         StateError: the state cannot be used.
     """
-    open_ones = () if inventory.first else world.store.campaigns(open_only=True)
+    # Without the state's key nothing can be renewed, and what is sealed not be given up.
+    idle = inventory.first or world.store.key_problem
+    open_ones = () if idle else world.store.campaigns(open_only=True)
     if not open_ones:
         return Advanced(inventory)
     known = {facts.spec.name: facts for facts in inventory.facts}
@@ -179,7 +182,7 @@ def _ask(name: str, facts: Facts, campaign: Campaign, world: World) -> Facts:
             )
             store.keep_members(campaign.id, [asked])
             if campaign.new_keys or campaign.away:
-                _forget_what_is_begun(name, store, now)
+                _forget_what_is_begun(name, campaign, world)
             ask = Ask(now, force=True, reason=why_asked(campaign), new_key=campaign.new_keys)
             store.ask(name, force=True, reason=ask.reason, at=now, new_key=ask.new_key)
     except Busy:
@@ -188,10 +191,14 @@ def _ask(name: str, facts: Facts, campaign: Campaign, world: World) -> Facts:
     return replace(facts, history=replace(facts.history, ask=ask, received=received))
 
 
-def _forget_what_is_begun(name: str, store: Store, now: datetime) -> None:
+def _forget_what_is_begun(name: str, campaign: Campaign, world: World) -> None:
     """A key that was made before a compromise was noticed is not used any more, nor an order where nothing is to be
-    ordered any more, nor what was issued by either."""
-    store.drop_pending(name)
+    ordered any more, nor what was issued by either. A key that nobody else knows stays: clients may pin it already."""
+    store, now = world.store, world.clock.now()
+    if campaign.new_keys:
+        store.drop_pending(name)
+    elif (pending := store.pending(name)) is not None:
+        give_up_order(pending, world)
     for one in store.issued(name):
         if one.status in NEVER_REVOKED:
             store.set_bundle_status(name, one.chain.fingerprint, "dropped", now)

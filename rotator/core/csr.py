@@ -110,6 +110,23 @@ def csr_spki(csr: bytes) -> str:
     return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
+def csr_is_for(csr: bytes, spec: KeySpec) -> bool:
+    """Whether the request asks for a key of this algorithm and size.
+
+    Raises:
+        PemError: it is no request, or its key cannot be read.
+    """
+    try:
+        public = _request(csr).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise PemError(f"the public key of the request cannot be read: {error}") from error
+    if isinstance(public, rsa.RSAPublicKey):
+        return (spec.algorithm, spec.size) == ("rsa", public.key_size)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return (spec.algorithm, spec.size) == ("ecdsa", public.key_size)
+    return isinstance(public, ed25519.Ed25519PublicKey) and spec.algorithm == "ed25519"
+
+
 def csr_names(csr: bytes) -> tuple[str, ...]:
     """The names that the request asks for; empty where it has no SAN.
 

@@ -15,7 +15,7 @@ from rotator.errors import IssueError, Pending
 from rotator.ports import Issuer, OrderEnd, PendingIssue, StoredBundle, TellsExempt
 from rotator.steps import Ended
 from rotator.steps.another import Round
-from rotator.steps.request import request_for
+from rotator.steps.request import give_up_order, request_for
 from rotator.world import World
 
 
@@ -81,20 +81,9 @@ def _order(decision: Decision, facts: Facts, world: World) -> Obtained:
             stored = _placed(name, pending, decision, facts, world)
         except Ended as end:
             name = round_.after(name, end)
-            pending = _begun_anew(pending, world)
+            pending = give_up_order(pending, world)
         else:
             return Obtained(stored, ordered=True, notes=round_.notes(name))
-
-
-def _begun_anew(pending: PendingIssue, world: World) -> PendingIssue:
-    """The same key and request for another issuer; what was in flight at the one before is given up, and counted."""
-    if pending.checkpoint is not None:
-        order_id = world.store.unfinished_order(pending.certificate, pending.issuer)
-        if order_id is not None:
-            world.store.close_order(order_id, OrderEnd("failed"))
-    pending = replace(pending, issuer="", checkpoint=None)
-    world.store.keep_pending(pending)
-    return pending
 
 
 def _placed(name: str, pending: PendingIssue, decision: Decision, facts: Facts, world: World) -> StoredBundle:

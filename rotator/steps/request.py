@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from rotator.core.csr import csr_spki, make_csr, new_key
+from dataclasses import replace
+
+from rotator.core.csr import csr_is_for, csr_spki, make_csr, new_key
 from rotator.core.drift import current_chain
 from rotator.core.keys import KeyChoice, next_key, unfit
 from rotator.core.limits import open_ask
 from rotator.core.model import Ask, CertificateSpec, Facts, Result, Stage
 from rotator.errors import RequestError
-from rotator.ports import PendingIssue
+from rotator.ports import OrderEnd, PendingIssue
 from rotator.steps import Ended
 from rotator.world import World
 
@@ -25,17 +27,55 @@ def request_for(facts: Facts, world: World) -> PendingIssue:
     choice = next_key(facts, world.policy).choice
     if pending is not None and _is_present_key(pending, facts) is (choice is KeyChoice.SAME):
         return pending
-    key = _present_key(facts, world) if choice is KeyChoice.SAME else new_key(facts.spec.key)
-    return _kept(key, make_csr(key, facts.spec.names), facts, world)
+    if choice is KeyChoice.SAME:
+        key = _present_key(facts, world)
+        return _kept(key, make_csr(key, facts.spec.names), facts, world)
+    chain, ask = current_chain(facts), open_ask(facts)
+    return _with_next_key(facts.spec, chain.spki if chain else "", ask, world)
 
 
-def make_ahead(spec: CertificateSpec, world: World) -> None:
-    """Make the next key now, so that it can be published before it is used; one that is made already stays."""
+def make_ahead(spec: CertificateSpec, present: str, world: World) -> None:
+    """Make the next key now, so that it can be published before it is used; one that is made already stays.
+
+    Args:
+        present: the SPKI hash of the key that is in use; empty where there is none.
+    """
     pending = world.store.pending(spec.name)
     if pending is None or pending.digest != spec.digest:
-        key = new_key(spec.key)
-        csr = make_csr(key, spec.names)
-        world.store.keep_pending(PendingIssue(spec.name, spec.digest, key, csr, started=world.clock.now()))
+        _with_next_key(spec, present, None, world)
+
+
+def give_up_order(pending: PendingIssue, world: World) -> PendingIssue:
+    """The same key and request without what was in flight, which is counted as failed; it is stored."""
+    if pending.checkpoint is not None:
+        order_id = world.store.unfinished_order(pending.certificate, pending.issuer)
+        if order_id is not None:
+            world.store.close_order(order_id, OrderEnd("failed"))
+    pending = replace(pending, issuer="", checkpoint=None)
+    world.store.keep_pending(pending)
+    return pending
+
+
+def _with_next_key(spec: CertificateSpec, present: str, ask: Ask | None, world: World) -> PendingIssue:
+    """A request for the key that was made ahead, or for a new one; stored.
+
+    What was made ahead is the next key also after an edit of the certificate's names, issuers or places: clients may
+    pin it already. Another kind of key in the config is another next key.
+    """
+    pending = world.store.pending(spec.name)
+    if pending is not None and spec.key.ahead and _may_be_next(pending, spec, present, ask):
+        key, started = pending.key, pending.started
+    else:
+        key, started = new_key(spec.key), world.clock.now()
+    following = PendingIssue(spec.name, spec.digest, key, make_csr(key, spec.names), started=started)
+    world.store.keep_pending(following)
+    return following
+
+
+def _may_be_next(pending: PendingIssue, spec: CertificateSpec, present: str, ask: Ask | None) -> bool:
+    if not pending.key or (ask is not None and ask.wants_new_key and not _made_after(pending, ask)):
+        return False
+    return csr_is_for(pending.csr, spec.key) and csr_spki(pending.csr) != present
 
 
 def _interrupted(facts: Facts, world: World) -> PendingIssue | None:

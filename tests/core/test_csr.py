@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.csr import csr_names, csr_spki, make_csr, new_key
+from rotator.core.csr import csr_is_for, csr_names, csr_spki, make_csr, new_key
 from rotator.core.model import KeySpec
 from rotator.core.pem import PemError, key_spki
 
@@ -95,3 +95,19 @@ def test_a_request_without_san_asks_for_no_names() -> None:
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(private, SHA256())
     assert csr_names(csr.public_bytes(Encoding.PEM)) == ()
+
+
+@pytest.mark.parametrize(
+    "kind", [KeySpec("rsa", 2048), KeySpec("ecdsa", 256), KeySpec("ecdsa", 384), KeySpec("ed25519", 0)]
+)
+def test_what_kind_of_key_a_request_is_for(kind: KeySpec) -> None:
+    """A request fits the kind that its key was made as, and no other."""
+    csr = make_csr(new_key(kind), ("shop.example.com",))
+    others = {
+        KeySpec("rsa", 2048),
+        KeySpec("rsa", 3072),
+        KeySpec("ecdsa", 256),
+        KeySpec("ecdsa", 384),
+        KeySpec("ed25519", 0),
+    }
+    assert {one for one in others if csr_is_for(csr, one)} == {kind}

@@ -12,6 +12,7 @@ from rotator.asked import carry_out
 from rotator.core.model import (
     Campaign,
     CampaignStatus,
+    KeySpec,
     Member,
     MemberStatus,
     NoticeKind,
@@ -19,6 +20,7 @@ from rotator.core.model import (
     RevocationReason,
     Severity,
 )
+from rotator.core.pem import read_chain
 from rotator.ports import Request
 from tests.flow.issuers import Lie, LyingIssuer
 from tests.flow.services import Manner, Service
@@ -290,6 +292,33 @@ def test_a_key_that_was_made_before_is_not_used(site: Site, issuers: Issuers) ->
     looks(site, 2)
     accepted = next(one for one in site.store.bundles("shop") if one.status == "accepted")
     assert accepted.bundle.key != pending.key
+
+
+def test_a_key_that_nobody_else_knows_stays_the_next_one(site: Site, issuers: Issuers) -> None:
+    """Away from an issuer though no key is compromised: the key that was made ahead is the next one all the same."""
+    (shop,) = fleet(site, "shop")
+    site.specs["shop"] = replace(site.specs["shop"], key=KeySpec("ecdsa", 256, ahead=True))
+    site.look()
+    ahead = site.decision("shop").pins.next
+    assert ahead
+    begin(site, reason="superseded", away="yes", revoke="no")
+    looks(site, 3)
+    assert (len(issuers[1].asked), read_chain(shop.certificate.read_bytes()).spki) == (1, ahead)
+
+
+def test_an_order_in_flight_at_who_has_to_go_is_given_up_within_the_cap(site: Site, issuers: Issuers) -> None:
+    """The new issuer is asked in its place, counted like any other order, and the old one's is not carried on."""
+    old, new = issuers
+    fleet(site, "shop")
+    old.lie = Lie.NEVER
+    site.store.ask("shop", force=True, reason="", at=site.time.now)
+    site.look()
+    begin(site, reason="superseded", away="yes", revoke="no")
+    old.lie = Lie.NONE
+    asked = len(old.asked)
+    looks(site, 3, every=HOUR)
+    assert (len(old.asked), len(new.asked)) == (asked, 1)
+    assert [order.result for order in site.history("shop").orders] == ["issued", "failed", "issued"]
 
 
 def test_progress_is_in_the_metrics(site: Site, issuers: Issuers) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rotator.asked import carry_out
 from rotator.core.csr import make_csr, new_key
 from rotator.core.lead import orders_a_day
-from rotator.core.model import Action, Bundle, KeySpec, Result, TargetSpec, TlsaMode, TlsaRecord, TlsaSet
+from rotator.core.model import Action, Bundle, KeySpec, Pause, Result, TargetSpec, TlsaMode, TlsaRecord, TlsaSet
 from rotator.core.pem import chain_pem, key_spki, read_chain
 from rotator.core.reasons import Reason
 from rotator.ports import PendingIssue, Request
@@ -290,6 +291,63 @@ def test_a_key_that_was_made_before_a_compromise_is_not_used(site: Site) -> None
     outcome = site.outcome()
     assert outcome.result is Result.DONE, outcome.error
     assert spki(shop) not in {ahead.current, ahead.next}
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [
+        ({"names": ("shop.example.com", "www.shop.example.com")}, True),
+        ({"issuers": (CA, "another")}, True),
+        ({"key": KeySpec("ecdsa", 384, ahead=True)}, False),
+    ],
+    ids=["a name more", "an issuer more", "another kind of key"],
+)
+def test_an_edit_keeps_the_next_key(site: Site, change: dict[str, Any], stays: bool) -> None:
+    """Shows that the key that clients may pin already is the next one whatever else the config says, but its kind."""
+    shop = site.service("shop", left=60 * DAY)
+    spec = site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True))
+    site.look()
+    ahead = site.decision("shop").pins.next
+    site.specs["shop"] = replace(spec, **change)
+    site.soon(HOUR).look()
+    if "names" not in change:  # which calls for a new certificate by itself
+        assert (site.decision("shop").pins.next == ahead) is stays
+        site.time.goes_by(31 * DAY)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert (spki(shop) == ahead) is stays
+
+
+def test_an_edit_does_not_make_a_compromised_key_good(site: Site) -> None:
+    """Shows that a key that was made before somebody wanted new ones is not used after an edit either."""
+    shop = site.service("shop", left=60 * DAY)
+    spec = site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True))
+    site.look()
+    ahead = site.decision("shop").pins.next
+    site.store.pause("shop", Pause("freeze", site.time.now))
+    ask = {"certificate": "shop", "force": "yes", "reason": "key-compromise", "new_key": "yes"}
+    carry_out(Request(1, "rotate", ask, site.soon(HOUR).time.now, "ada"), site.wiring)
+    site.specs["shop"] = replace(spec, issuers=(CA, "another"))
+    site.soon(HOUR).look()
+    site.store.resume("shop", site.time.now)
+    outcome = site.outcome()
+    assert outcome.result is Result.DONE, outcome.error
+    assert spki(shop) != ahead
+
+
+def test_what_waits_for_its_record_gets_its_next_key_after_an_edit(site: Site) -> None:
+    """Shows that a renewal that a new name calls for uses the key that the DNS publishes, and is not held for ever."""
+    shop = site.service("shop", left=60 * DAY)
+    spec = replace(site.declare("shop", shop, key=KeySpec("ecdsa", 256, ahead=True)), tlsa=TlsaMode.REQUIRE)
+    site.specs["shop"] = spec
+    published: list[TlsaRecord] = [TlsaRecord(3, 1, 1, spki(shop))]
+    site.change = lambda world: replace(world, published=lambda name: TlsaSet(name, tuple(published)))
+    site.look()
+    ahead = site.decision("shop").pins.next
+    published.append(TlsaRecord(3, 1, 1, ahead))
+    site.specs["shop"] = replace(spec, names=(*spec.names, "www.shop.example.com"))
+    site.looks(3 * HOUR, every=HOUR)
+    assert spki(shop) == ahead
 
 
 def test_what_is_published_is_waited_for(site: Site) -> None:
