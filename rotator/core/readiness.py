@@ -39,7 +39,7 @@ def line_of(check: Check) -> Line:
     """What a plugin said."""
     if check.problem:
         return Line(check.name, Verdict.FAILS, check.problem, check.remedy)
-    return Line(check.name, Verdict.WELL, check.detail)
+    return Line(check.name, Verdict.WELL if check.told else Verdict.UNTOLD, check.detail)
 
 
 @dataclass(frozen=True, slots=True)

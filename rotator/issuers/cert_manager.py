@@ -215,7 +215,9 @@ class CertManagerIssuer:
         wanted = self._settings.issuer
         if wanted.group != GROUP:
             return Check(
-                "issuer", detail=f"{wanted.kind}.{wanted.group} is no kind of cert-manager's, so not looked at"
+                "issuer",
+                detail=f"{wanted.kind}.{wanted.group} is no kind of cert-manager's, so not looked at",
+                told=False,
             )
         clusterwide = wanted.kind == "ClusterIssuer"
         call = Call(
@@ -225,7 +227,7 @@ class CertManagerIssuer:
         try:
             found = self._cluster.get(call, CmIssuer)
         except KubeError as error:
-            return Check("issuer", detail=f"it cannot be told whether the {wanted.kind} is ready: {error}")
+            return Check("issuer", detail=f"it cannot be told whether the {wanted.kind} is ready: {error}", told=False)
         remedy = f"kubectl describe {wanted.kind.lower()} {wanted.name}"
         if found is None:
             return Check("issuer", f"{self.name}: there is no {wanted.kind} {where}", "name one that exists")

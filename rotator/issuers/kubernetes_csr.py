@@ -220,7 +220,7 @@ class KubernetesCsrIssuer:
                 each for page in self._cluster.pages(self._asking.call("list"), Csr, params=params) for each in page
             ]
         except KubeError as error:
-            return Check("signer", detail=f"it cannot be told whether {signer} signs: {error}")
+            return Check("signer", detail=f"it cannot be told whether {signer} signs: {error}", told=False)
         late = self._clock.now() - self._settings.signed_within
         approvals = [each.approved_at for each in found if not each.is_finished]
         left = [at for at in approvals if at is not None and at < late]

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from rotator.core.readiness import Answer, Kept, Line, Readiness, Verdict, kept_after
+from rotator.core.model import Check
+from rotator.core.readiness import Answer, Kept, Line, Readiness, Verdict, kept_after, line_of
 from tests.builders import NOW
 
 W, F, U, N = Verdict.WELL, Verdict.FAILS, Verdict.UNKNOWN, Verdict.UNTOLD
@@ -37,6 +38,12 @@ def test_whether_the_renewal_would_come_about(
 ) -> None:
     """One issuer that can is enough; a place that cannot be written is not made good by any."""
     assert (one.fails, one.spoiled, one.unknown) == (fails, spoiled, unknown)
+
+
+def test_what_nobody_can_tell_is_not_called_well() -> None:
+    """A check that cannot be made beforehand is neither well nor a failure, and says why."""
+    (well, untold) = (line_of(Check("role", detail="seen", told=told)) for told in (True, False))
+    assert (well.verdict, untold.verdict, untold.text) == (W, N, "seen")
 
 
 def test_failures_in_a_row_are_counted_from_their_beginning() -> None:

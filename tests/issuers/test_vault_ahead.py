@@ -141,6 +141,7 @@ class TestRole:
 
         assert not found.problem
         assert "what it allows is not known beforehand" in found.detail
+        assert not found.told
         assert objections(make(), "a.example.com") == ()
 
     def test_a_role_that_is_not_there_is_a_problem(

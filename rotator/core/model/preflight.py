@@ -33,9 +33,11 @@ class Check:
         problem: why the renewal would fail, in one sentence; empty when it would not.
         remedy: what a person does about the problem.
         detail: what was seen where it is well (`account valid since …`); empty where there is nothing to say.
+        told: False where nobody can tell beforehand whether it is so; `detail` says why. Nothing is wrong with that.
     """
 
     name: str
     problem: str = ""
     remedy: str = ""
     detail: str = ""
+    told: bool = True
