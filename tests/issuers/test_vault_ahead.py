@@ -265,6 +265,43 @@ class TestLifetime:
 class TestToken:
     """A token that is not there any more when it is needed."""
 
+    @pytest.mark.parametrize("reads", [True, False], ids=["reads the role", "only signs"])
+    def test_a_token_without_the_policy_default_is_told_apart_from_a_dead_one(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch, reads: bool
+    ) -> None:
+        """It may not ask what it may do, and signs all the same: what shows that it lives is no problem."""
+        paths = {f"{pki_mount.mount}/sign/any": ["update"]}
+        paths |= {f"{pki_mount.mount}/roles/any": ["read"]} if reads else {}
+        monkeypatch.setenv(TOKEN, openbao.new_token(paths, default_policy=False))
+        alone = check(make(), "token")
+        issue(make(), ask("a.example.com"))
+        monkeypatch.setenv(TOKEN, "s.dead")
+        dead = check(make(), "token")
+
+        if reads:
+            assert not alone.problem
+            assert "what it may write is not known beforehand" in alone.detail
+        else:
+            assert "the token may have expired" in alone.problem
+            assert "policy `default`" in alone.remedy
+        assert "the token may have expired" in dead.problem
+
+    def test_a_login_without_the_policy_default_is_no_problem(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer
+    ) -> None:
+        """Who has just logged in lives; what it may do is not known beforehand."""
+        policy, mount = f"sign-{pki_mount.mount}", f"approle-{pki_mount.mount}"
+        rule = f'path "{pki_mount.mount}/sign/any" {{ capabilities = ["update"] }}'
+        openbao.expect("PUT", f"sys/policies/acl/{policy}", {"policy": rule})
+        openbao.expect("POST", f"sys/auth/{mount}", {"type": "approle"})
+        role = {"token_policies": [policy], "token_no_default_policy": True, "bind_secret_id": False}
+        openbao.expect("POST", f"auth/{mount}/role/rotator", {**role, "token_bound_cidrs": ["127.0.0.0/8"]})
+        role_id = openbao.expect("GET", f"auth/{mount}/role/rotator/role-id")["data"]["role_id"]
+        issuer = make(auth={"approle": {"role_id": role_id, "mount": mount}})
+
+        assert objections(issuer, "a.example.com") == ()
+        assert issue(issuer, ask("a.example.com")).names == ("a.example.com",)
+
     def test_a_token_that_ends_first_is_a_problem(
         self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

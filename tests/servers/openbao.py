@@ -49,7 +49,14 @@ class OpenBao:
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
-    def new_token(self, paths: Mapping[str, Sequence[str]], *, ttl: str = "1h", renewable: bool = True) -> str:
+    def new_token(
+        self,
+        paths: Mapping[str, Sequence[str]],
+        *,
+        ttl: str = "1h",
+        renewable: bool = True,
+        default_policy: bool = True,
+    ) -> str:
         """Return a token that may do only this: path → capabilities (`create`, `read`, `update`, …)."""
         name = f"test-{uuid.uuid4().hex}"
         rules = [
@@ -57,7 +64,10 @@ class OpenBao:
             for path, capabilities in paths.items()
         ]
         self.expect("PUT", f"sys/policies/acl/{name}", {"policy": "\n".join(rules)})
-        body = {"policies": [name], "ttl": ttl, "renewable": renewable, "no_parent": True}
+        body = {
+            "policies": [name], "ttl": ttl, "renewable": renewable, "no_parent": True,
+            "no_default_policy": not default_policy,
+        }  # fmt: skip
         return str(self.expect("POST", "auth/token/create", body)["auth"]["client_token"])
 
     def is_ready(self) -> bool:

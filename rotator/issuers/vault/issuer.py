@@ -105,7 +105,12 @@ class VaultIssuer:
             return (Check("token", str(self._translated(error))),)
 
     def _token_check(self, request: PreflightRequest) -> Check:
-        answer = self._vault.write("sys/capabilities-self", {"paths": [self._path]})
+        try:
+            answer = self._vault.write("sys/capabilities-self", {"paths": [self._path]})
+        except VaultError as error:
+            if error.status != HTTPStatus.FORBIDDEN:
+                raise
+            return self._token_that_may_not_ask(error)
         may = data_of(answer).get(self._path)
         if not isinstance(may, list) or not {"create", "update", "root"} & set(may):
             problem = f"{self.name}: the token may not write {self._path}; give its policy the capability update"
@@ -115,6 +120,14 @@ class VaultIssuer:
             problem = f"{self.name}: the token cannot be prolonged and ends before the certificate that it is to renew"
             return Check("token", problem, "give a token with a period, or log in another way")
         return Check("token", detail=f"it may write {self._path}")
+
+    def _token_that_may_not_ask(self, refused: VaultError) -> Check:
+        """Vault answers a dead token and one without its policy `default` alike: whatever else it may do tells."""
+        settings = self._settings
+        if settings.auth.token is None or self._readable(f"{settings.mount}/roles/{settings.role}"):
+            return Check("token", detail="it may not ask, so what it may write is not known beforehand")
+        remedy = "give another token, or this one Vault's policy `default`, by which it may ask what it may do"
+        return Check("token", str(self._translated(refused)), remedy)
 
     def _mount_checks(self, request: PreflightRequest) -> Iterator[Check]:
         settings = self._settings
