@@ -160,6 +160,15 @@ def _names(extensions: x509.Extensions) -> tuple[str, ...]:
     return tuple(name_text(name) for name in names)
 
 
+def serial_text(serial: int) -> str:
+    """A serial as CAs' APIs take it: pairs of hexadecimal digits with colons between them, as `0a:bc`.
+
+    One that no CA should give (RFC 5280, 4.1.2.2) keeps its sign, so that it is taken for no other.
+    """
+    octets = abs(serial).to_bytes(max(1, (serial.bit_length() + 7) // 8), "big")
+    return ("-" if serial < 0 else "") + octets.hex(":")
+
+
 def name_text(name: x509.GeneralName) -> str:
     """A SAN entry (RFC 5280, 4.2.1.6) as text; only a DNS name or an address reads as the name of a host."""
     if isinstance(name, x509.DNSName):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,12 +49,14 @@ class AwsError(Exception):
     Attributes:
         code: AWS's own word for it; empty when there was no answer.
         denied: our policy does not allow this; other things may still be allowed.
+        outage: AWS was not reached, is in trouble itself, or does not know us now: what was asked for before stands.
     """
 
-    def __init__(self, message: str, *, code: str = "", denied: bool = False) -> None:
+    def __init__(self, message: str, *, code: str = "", denied: bool = False, outage: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.denied = denied
+        self.outage = outage
 
 
 def region_name(value: str) -> str:
@@ -192,6 +195,7 @@ def translated(what: str) -> Iterator[None]:
     """Say what botocore raises as an `AwsError`; `what` is what was asked, for what has no better name."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
     except ImportError as error:
         raise AwsError("boto3 is not installed; install rotator[aws]") from error
     try:
@@ -199,7 +203,9 @@ def translated(what: str) -> Iterator[None]:
     except ClientError as error:
         raise _refusal(error, what) from error
     except BotoCoreError as error:
-        raise AwsError(_failure(error, what)) from error
+        raise AwsError(_failure(error, what), outage=_is_outage(error)) from error
+    except (ResponseParserError, UnicodeDecodeError) as error:  # somebody between us and AWS
+        raise AwsError(f"{what}: what came back is no answer of AWS's; check the way there", outage=True) from error
 
 
 def _refusal(error: Any, what: str) -> AwsError:
@@ -211,10 +217,13 @@ def _refusal(error: Any, what: str) -> AwsError:
         return AwsError(f"{what}: AWS denies {action}: {said}; allow it in our policy", code=code, denied=True)
     if code in _UNKNOWN_TO_AWS:
         hint = "renew our credentials, or enable the region for the account"
-        return AwsError(f"{what}: AWS does not know us: {said}; {hint}", code=code)
+        return AwsError(f"{what}: AWS does not know us: {said}; {hint}", code=code, outage=True)
     if code in _THROTTLED:
-        return AwsError(f"{what}: AWS still finds {action} too frequent after {_TRIES} tries", code=code)
-    return AwsError(f"{what}: AWS refuses {action}: {said} ({code})", code=code)
+        tries = f"{what}: AWS still finds {action} too frequent after {_TRIES} tries"
+        return AwsError(tries, code=code, outage=True)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    outage = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return AwsError(f"{what}: AWS refuses {action}: {said} ({code})", code=code, outage=outage)
 
 
 def _failure(error: Exception, what: str) -> str:
@@ -233,7 +242,16 @@ def _failure(error: Exception, what: str) -> str:
         if isinstance(error, exceptions.ReadTimeoutError | exceptions.ConnectTimeoutError):
             return f"{what}: {_host(error)} did not answer in time; check the way there"
         return f"{what}: {_host(error)} cannot be reached; check the region and the way there"
-    return f"{what}: {error}"
+    return f"{what}: {' '.join(str(error).split())}"
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether there was no answer for a reason that has nothing to do with what was asked."""
+    from botocore import exceptions
+
+    unreached = exceptions.HTTPClientError | exceptions.ConnectionError
+    unknown = exceptions.NoCredentialsError | exceptions.CredentialRetrievalError | exceptions.SSOError
+    return isinstance(error, unreached | unknown)
 
 
 def _host(error: Any) -> str:
@@ -270,16 +288,12 @@ def signed_identity(settings: AwsSettings, region: str, headers: Mapping[str, st
         from botocore.awsrequest import AWSRequest
 
         credentials = session.get_credentials()
-        url = settings.endpoint_url or _sts_url(session, region)
+        url = settings.endpoint_url or _sts_url(region)
         given = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8", **headers}
         request = AWSRequest("POST", url, data=_IDENTITY, headers={**given, "Host": urlsplit(url).netloc})
         SigV4Auth(credentials and credentials.get_frozen_credentials(), "sts", signer).add_auth(request)
     return SignedIdentity(url, _IDENTITY, dict(request.headers.items()))
 
 
-def _sts_url(session: Any, region: str) -> str:
-    """The address of STS; other partitions (China, GovCloud) have their own domain."""
-    if not region:
-        return "https://sts.amazonaws.com/"
-    china = session.get_partition_for_region(region) == "aws-cn"
-    return f"https://sts.{region}.amazonaws.com{'.cn' if china else ''}/"
+def _sts_url(region: str) -> str:
+    return f"https://sts.{region}.{domain(region)}/" if region else "https://sts.amazonaws.com/"

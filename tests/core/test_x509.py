@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rotator.core.csr import csr_names, general_name, make_csr
 from rotator.core.pem import PemError, parse_certificate, read_certificates, read_chain
 from rotator.core.trust import covers
+from rotator.core.x509 import serial_text
 from tests.pki import Authority
 from tests.servers.run import give_up
 
@@ -115,3 +116,11 @@ def test_a_mail_name_survives_a_renewal() -> None:
     request = x509.load_pem_x509_csr(make_csr(SHOP.key, names[1:]))
     assert request.subject == x509.Name([])
     assert request.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("serial", "text"), [(0, "00"), (10, "0a"), (0xABC, "0a:bc"), (0x80FF, "80:ff"), (256, "01:00"), (-5, "-05")]
+)
+def test_a_serial_is_written_as_cas_take_it(serial: int, text: str) -> None:
+    """Whole octets, none of them in front that only DER needs for the sign."""
+    assert serial_text(serial) == text

@@ -207,6 +207,40 @@ class TestOrders:
 
         assert issue(make(), asked).names == ("a.example.com",)
 
+    @pytest.mark.parametrize(
+        ("code", "status", "stands"),
+        [
+            ("InternalFailure", 501, True),  # of the 5xx one that botocore does not try again for half a minute
+            ("ExpiredTokenException", 400, True),
+            ("AccessDeniedException", 400, False),
+            ("SomethingNewException", 400, False),
+        ],
+    )
+    def test_an_order_outlives_an_outage(
+        self, server: AcmPca, make: MakeIssuer, code: str, status: int, stands: bool
+    ) -> None:
+        """What was ordered is paid for: what passes by itself is come back to with the token, and nothing ordered."""
+        asked, tokens = ask("a.example.com"), list[str]()
+        server.refuse("GetCertificate", code, status=status)
+
+        with pytest.raises(IssueError, match=r"^pca: ") as failed:
+            issue(make(), asked, checkpoint=tokens.append)
+        del server.refusals["GetCertificate"]
+        chain = issue(make(), asked, resume=tokens[-1])
+
+        assert failed.value.resumable is stands
+        assert chain.names == ("a.example.com",)
+        assert server.calls["IssueCertificate"] == 1
+
+    def test_an_outage_before_the_order_leaves_nothing_to_come_back_to(self, server: AcmPca, make: MakeIssuer) -> None:
+        """Without a token there is no order that stands."""
+        server.refuse("IssueCertificate", "InternalFailure", status=501)
+
+        with pytest.raises(IssueError) as failed:
+            issue(make(), ask("a.example.com"))
+
+        assert not failed.value.resumable
+
     def test_an_order_that_fails_is_permanent(self, server: AcmPca, make: MakeIssuer) -> None:
         """AWS says why."""
         asked, tokens = ask("a.example.com"), list[str]()
@@ -315,6 +349,17 @@ class TestBeforehand:
         assert refused.value.permanent is permanent
         assert "a-secret-of-the-test" not in str(refused.value)
 
+    def test_the_right_to_describe_is_missed_only_where_it_is_needed(self, server: AcmPca, make: MakeIssuer) -> None:
+        """With algorithm and lifetime both said an order works without it; the CA's end is not known beforehand."""
+        server.refuse("DescribeCertificateAuthority", "AccessDeniedException")
+        full = make(signing_algorithm="SHA256WITHECDSA")
+
+        issue(make(signing_algorithm="SHA256WITHECDSA", lifetime="9d"), ask("a.example.com"))
+
+        assert "not known beforehand" in check(full, "ca", 9 * DAY).detail
+        assert not check(full, "ca", 9 * DAY).problem
+        assert "AWS denies DescribeCertificateAuthority" in check(full, "ca").problem
+
     def test_nothing_is_asked_without_credentials(
         self, server: AcmPca, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -326,6 +371,30 @@ class TestBeforehand:
 
         assert "there are no credentials" in check(make(), "ca").problem
         assert not server.calls
+
+    @pytest.mark.parametrize(
+        "body", [b"{}", b"<html>sign in</html>", b'{"CertificateArn": 7}', b'{"CertificateArn": ""}']
+    )
+    def test_an_order_that_nobody_names_is_an_error(self, server: AcmPca, make: MakeIssuer, body: bytes) -> None:
+        """A success without the certificate's name is none: nothing is kept that would be come back to in vain."""
+        server.refusals["IssueCertificate"] = Response(200, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        tokens = list[str]()
+
+        with pytest.raises(IssueError, match=r"^pca: AWS took the order, but does not say") as failed:
+            issue(make(), ask("a.example.com"), checkpoint=tokens.append)
+
+        assert not failed.value.permanent
+        assert not tokens
+
+    def test_an_answer_that_is_no_text_is_an_error(self, server: AcmPca, make: MakeIssuer) -> None:
+        """Somebody between us and AWS answers in another encoding; what AWS's own library raises does not get out."""
+        body = "Zugriff für Gäste".encode("latin-1")
+        server.refusals["IssueCertificate"] = Response(200, {"Content-Type": "text/html"}, body)
+
+        with pytest.raises(IssueError, match="no answer of AWS") as failed:
+            issue(make(), ask("a.example.com"))
+
+        assert not failed.value.permanent
 
     def test_an_answer_without_a_certificate_is_an_error(self, server: AcmPca, make: MakeIssuer) -> None:
         """A success without a chain is none, and may come out right the next time."""

@@ -19,6 +19,7 @@ from rotator.core.model import (
     RevocationReason,
 )
 from rotator.core.pem import PemError, moment, read_certificates
+from rotator.core.x509 import serial_text
 from rotator.errors import IssueError, Pending
 from rotator.issuers.aws_pca.settings import AwsPcaSettings
 from rotator.lib.aws import AwsError, api_peers, client, translated
@@ -95,13 +96,11 @@ class AwsPcaIssuer:
 
     def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
         """Revoke by the serial; clients learn of it where the CA has a CRL or OCSP."""
-        serial = f"{certificate.serial:x}"
-        serial = serial.zfill(len(serial) + len(serial) % 2)
-        pairs = ":".join(serial[at : at + 2] for at in range(0, len(serial), 2))
+        serial = serial_text(certificate.serial)
         word = _REASONS.get(reason) or reason.value.upper().replace("-", "_")
         try:
             with self._asked() as pca:
-                pca.revoke_certificate(**self._ca, CertificateSerial=pairs, RevocationReason=word)
+                pca.revoke_certificate(**self._ca, CertificateSerial=serial, RevocationReason=word)
         except AwsError as error:
             if error.code != _DONE_ALREADY:
                 raise self._translated(error) from error
@@ -110,7 +109,7 @@ class AwsPcaIssuer:
 
     def _order(self, pca: Any, request: IssueRequest, digest: str) -> str:
         """Order the certificate; the same request within five minutes is the same order to AWS."""
-        described = self._described(pca) if self._needs_the_ca(request) else {}
+        described = self._described(pca) if self._needs_the_ca(request.lifetime) else {}
         lifetime = request.lifetime or self._settings.lifetime or _usual(described)
         begin = self._clock.now() - min(_BACKDATED, lifetime / _BACKDATED_AT_MOST)
         template = {"TemplateArn": self._settings.template_arn} if self._settings.template_arn else {}
@@ -123,10 +122,13 @@ class AwsPcaIssuer:
             IdempotencyToken=digest[:32],
             **template,
         )
-        return str(answer["CertificateArn"])
+        arn = answer.get("CertificateArn")
+        if not isinstance(arn, str) or not arn.startswith("arn:"):
+            raise IssueError(f"{self.name}: AWS took the order, but does not say which certificate it is")
+        return arn
 
-    def _needs_the_ca(self, request: IssueRequest) -> bool:
-        return not (self._settings.signing_algorithm and (request.lifetime or self._settings.lifetime))
+    def _needs_the_ca(self, lifetime: timedelta | None) -> bool:
+        return not (self._settings.signing_algorithm and (lifetime or self._settings.lifetime))
 
     def _algorithm(self, described: Answer) -> str:
         """The algorithm that goes with the CA's key; AWS refuses one of another family."""
@@ -145,8 +147,7 @@ class AwsPcaIssuer:
 
         Raises:
             Pending: AWS is not finished.
-            IssueError: one that is resumed has failed, or is not known any more.
-            AwsError: refused.
+            IssueError: refused, or not reached (`resumable`: the order stands), or one that is resumed is lost.
         """
         for look in range(_LOOKS):
             if look:
@@ -159,7 +160,9 @@ class AwsPcaIssuer:
                     lost = f"{self.name}: the order in flight is lost ({error}); the next try orders anew"
                     raise IssueError(lost) from error
                 if error.code != _NOT_YET:
-                    raise
+                    refused = self._translated(error)
+                    refused.resumable = error.outage
+                    raise refused from error
                 continue
             return read_issued(_pem(answer), f"{self.name}: AWS Private CA")
         raise Pending(f"{self.name}: AWS Private CA has not finished yet", retry_after=_ASK_AGAIN)
@@ -169,10 +172,12 @@ class AwsPcaIssuer:
     def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
         """Whether the CA is active, signs for so long, and outlives what it signs."""
         try:
-            with self._pca() as pca:
+            with self._asked() as pca:
                 described = self._described(pca)
-        except IssueError as error:
-            return (Check("ca", str(error)),)
+        except AwsError as error:
+            if error.denied and not self._needs_the_ca(request.lifetime):
+                return (Check("ca", detail="it may not be described, so whether it is well is not known beforehand"),)
+            return (Check("ca", str(self._translated(error))),)
         status = str(described.get("Status"))
         if status != "ACTIVE":
             why = f" ({described['FailureReason']})" if described.get("FailureReason") else ""

@@ -19,6 +19,7 @@ from rotator.core.model import (
 )
 from rotator.core.pem import PemError, certificate_pem, read_certificates
 from rotator.core.trust import mended
+from rotator.core.x509 import serial_text
 from rotator.errors import IssueError
 from rotator.issuers.vault.lasting import Lasting
 from rotator.issuers.vault.role import Role
@@ -73,12 +74,10 @@ class VaultIssuer:
     def revoke(self, certificate: Certificate, reason: RevocationReason) -> None:
         """Revoke by the serial, or by the certificate where the role keeps none; Vault knows no reasons."""
         path = f"{self._settings.mount}/revoke"
-        serial = f"{certificate.serial:x}"
-        pairs = serial.zfill(len(serial) + len(serial) % 2)
         try:
             self._vault.renew_token()
             try:
-                answer = self._vault.write(path, {"serial_number": ":".join(_in_pairs(pairs))})
+                answer = self._vault.write(path, {"serial_number": serial_text(certificate.serial)})
             except VaultError as error:
                 if "not found" not in str(error):
                     raise
@@ -243,10 +242,6 @@ def _chain(answer: Mapping[str, Any]) -> bytes:
     above = data.get("ca_chain")
     above = above if isinstance(above, list) else []
     return b"\n".join(_text(text) for text in (data.get("certificate"), data.get("issuing_ca"), *above))
-
-
-def _in_pairs(text: str) -> Iterator[str]:
-    return (text[at : at + 2] for at in range(0, len(text), 2))
 
 
 def _text(value: object) -> bytes:
