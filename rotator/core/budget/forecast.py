@@ -16,7 +16,7 @@ from rotator.core.budget.failing import Failing, failing
 from rotator.core.budget.known import budget_of, known_at
 from rotator.core.budget.limits import Bucket, IssuerBudget
 from rotator.core.drift import current_chain
-from rotator.core.lead import DAY, PolicySettings, lead_of
+from rotator.core.lead import DAY, PolicySettings, lead, lead_of
 from rotator.core.model import Action, Decision, Facts, FleetHistory, Mode, Plan
 
 AHEAD = timedelta(days=42)
@@ -105,7 +105,8 @@ def forecast(
         return Outlook(uncounted=uncounted)
     remaining = tuple(_remaining(concerned, Books(fleet.orders, plan.at, settings), known, settings))
     books = Books(fleet.orders, plan.at, settings)
-    shortages = tuple(_short(concerned, books, known, settings, plan.at, plan.at + ahead))
+    lives = {one.spec.name: life for one in concerned if (life := _Life.of(one, known[one.spec.name], fleet, settings))}
+    shortages = tuple(_short(concerned, books, lives, plan.at, plan.at + ahead))
     return Outlook(remaining, shortages, failing(fleet.orders, plan.at, settings), uncounted)
 
 
@@ -131,13 +132,11 @@ def _remaining(
 def _short(
     decisions: Iterable[Decision],
     books: Books,
-    known: Mapping[str, Facts],
-    settings: PolicySettings,
+    lives: Mapping[str, _Life],
     now: datetime,
     end: datetime,
 ) -> Iterator[Shortage]:
-    lives = {d.spec.name: _Life.of(d, known[d.spec.name], settings) for d in decisions}
-    queue = [_Coming(max(d.at, now), d.spec.name, 0) for d in decisions if lives[d.spec.name].counts]
+    queue = [_Coming(max(d.at, now), d.spec.name, 0) for d in decisions if d.spec.name in lives]
     heapify(queue)
     found: dict[tuple[str, str, str], Shortage] = {}
     waiting: dict[tuple[str, str, str], set[str]] = {}
@@ -149,7 +148,7 @@ def _short(
         renewal = bool(coming.number) or life.renewal
         books.turn_to(coming.at)
         short = books.short(life.own, life.issuer, life.names, renewal=renewal, emergency=False, ends=None)
-        if short is not None and short.at > coming.at + life.patience:
+        if short is not None and short.at > coming.at + (life.patience_then if coming.number else life.patience):
             key = life.issuer, short.kind, short.what
             waiting.setdefault(key, set()).add(coming.name)
             found.setdefault(
@@ -163,38 +162,42 @@ def _short(
 
 @dataclass(frozen=True, slots=True)
 class _Life:
-    """What of a certificate matters to the budget of its first issuer.
+    """What of a certificate matters to the budget of the issuer that it is ordered from.
 
     Attributes:
-        cycle: the time between two of its renewals; nothing where it is not known.
-        counts: whether its orders can come to a limit at all.
+        patience: how long its next renewal may wait, and `patience_then` each one after it.
+        cycle: the time between two renewals of its successors; nothing where it is not known.
     """
 
     issuer: str
     names: tuple[str, ...]
     renewal: bool
     patience: timedelta
+    patience_then: timedelta
     cycle: timedelta
-    counts: bool
     own: IssuerBudget
 
     @classmethod
-    def of(cls, decision: Decision, facts: Facts, settings: PolicySettings) -> _Life:
+    def of(cls, decision: Decision, facts: Facts, fleet: FleetHistory, settings: PolicySettings) -> _Life | None:
+        """None where its orders come to no limit: it is held, nobody may sign it, or nothing is counted."""
         spec, chain = facts.spec, current_chain(facts)
-        issuer = spec.issuers[0]
+        issuer = next((name for name in spec.issuers if name not in fleet.avoided), "")
         own = budget_of(issuer, settings)
-        lifetime = spec.lifetime or (chain.lifetime if chain else timedelta(0))
-        lead = lead_of(chain, spec, settings) if chain else timedelta(0)
-        cycle = lifetime - lead if lifetime > lead else timedelta(0)
+        lived = chain.lifetime if chain else timedelta(0)
+        # Not every issuer gives the lifetime that it is asked for; one that has answered shows what it gives.
+        lifetime = lived if chain and facts.history.accepted_issuer == issuer else spec.lifetime or lived
+        then = lead(lifetime, spec.renew_before, due_rule=settings.due_rule)
         renewal = issuer in known_at(facts, settings)
-        held = decision.wanted is None or decision.action in {Action.RENEW, Action.WAIT}
+        counts = decision.wanted is None or decision.action in {Action.RENEW, Action.WAIT}
+        if not (issuer and counts and own.limits and _can_be_short(own, lifetime - then, renewal=renewal)):
+            return None
         return cls(
             issuer=issuer,
             names=spec.names,
             renewal=renewal,
-            patience=max(lead * PATIENCE, DAY if not chain else timedelta(0)),
-            cycle=cycle,
-            counts=held and bool(own.limits) and _can_be_short(own, cycle, renewal=renewal),
+            patience=lead_of(chain, spec, settings) * PATIENCE if chain else DAY,
+            patience_then=then * PATIENCE,
+            cycle=lifetime - then,
             own=own,
         )
 

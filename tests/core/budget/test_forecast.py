@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -34,9 +35,15 @@ def looked_at(
     return builders.facts(spec, chain=chain, history=History(orders=orders))
 
 
-def outlook(facts: Sequence[Facts], *orders: Order, limits: CaLimits = LETS_ENCRYPT) -> Outlook:
-    policy = replace(builders.settings(), budgets={"internal": IssuerBudget(limits, "ca", "one")})
-    fleet = builders.fleet(*orders)
+def outlook(
+    facts: Sequence[Facts],
+    *orders: Order,
+    limits: CaLimits = LETS_ENCRYPT,
+    issuer: str = "internal",
+    avoided: frozenset[str] = frozenset(),
+) -> Outlook:
+    policy = replace(builders.settings(), budgets={issuer: IssuerBudget(limits, "ca", "one")})
+    fleet = replace(builders.fleet(*orders), avoided=avoided)
     plan = make_plan(builders.inventory(*facts), fleet, None, policy)
     return forecast(facts, plan, fleet, policy)
 
@@ -64,6 +71,26 @@ def test_six_days_run_short_of_nothing_and_a_day_does() -> None:
     (short,) = outlook([looked_at("one", HOUR, lives=DAY, known=True)]).shortages
     assert (short.limit, short.waiting, short.certificate) == ("exact-set", 1, "one")
     assert short.at - NOW < 3 * DAY
+
+
+def test_successors_that_live_shorter_are_foretold_by_their_own_lead() -> None:
+    """A certificate of ninety days whose successors live one day: renewed twice a day from then on, too often."""
+    look = looked_at("one", HOUR, known=True)
+    shorter = replace(look, spec=replace(look.spec, lifetime=DAY))
+    (short,) = outlook([shorter]).shortages
+    assert (short.limit, short.certificate) == ("exact-set", "one")
+    assert short.at - NOW < 5 * DAY
+    answered = replace(shorter, history=replace(shorter.history, accepted_issuer="internal"))
+    assert outlook([answered]).shortages == (), "this issuer was asked for a day, and gave ninety"
+
+
+@pytest.mark.parametrize(("avoided", "short"), [("internal", "vault"), ("vault", "")])
+def test_what_a_campaign_leads_away_from_is_not_reckoned_with(avoided: str, short: str) -> None:
+    """What is ordered is ordered from the next one of each list: its budget runs short, not that of who has to go."""
+    moving = [looked_at(f"c{n:03}", 28 * DAY) for n in range(100)]
+    listed = [replace(one, spec=replace(one.spec, issuers=("internal", "vault"))) for one in moving]
+    found = outlook(listed, issuer="vault", avoided=frozenset({avoided})).shortages
+    assert [one.issuer for one in found] == ([short] if short else [])
 
 
 def test_what_was_used_this_week_counts() -> None:
