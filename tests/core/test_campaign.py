@@ -237,6 +237,16 @@ def test_proved_and_then_revoked() -> None:
     assert step(campaign(asked(), revoke=False), look).campaign.status is CampaignStatus.DONE
 
 
+def test_as_many_are_revoked_at_once_as_are_renewed() -> None:
+    """A thousand that are proved do not stand before renewals that cannot wait: a few in each look, and soon again."""
+    people = [asked(f"s{number:04}") for number in range(1000)]
+    looks = [known(f"s{number:04}", NEW, served=served_at(PUBLIC, NEW)) for number in range(1000)]
+    found = step(campaign(*people), *looks, pace=pace(at_once=3))
+    assert (found.revoke, found.wake) == (("s0000", "s0001", "s0002"), NOW + POLICY.shortest_tick)
+    rest = step(campaign(*people), *looks[:3], complete=False)
+    assert (rest.revoke, rest.wake) == (("s0000", "s0001", "s0002"), None)
+
+
 def test_a_campaign_that_is_not_running_does_nothing() -> None:
     """Paused, done and cancelled ones only look."""
     looks = [known("s1"), known("shop", NEW, served=served_at(PUBLIC, NEW))]

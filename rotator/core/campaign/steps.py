@@ -32,7 +32,7 @@ class Next:
 
     Attributes:
         ask: certificates whose renewal is to be asked for now, in their order.
-        revoke: certificates whose old ones are to be revoked now.
+        revoke: certificates whose old ones are to be revoked now; no more than may be rotated side by side.
         wake: when the next step can be made, if that is known to be soon.
         last: when all that nothing holds back is renewed, at the earliest; None where nothing waits.
     """
@@ -80,8 +80,11 @@ def next_step(
     later = [
         old.retry_at for member in members for old in member.old if old.retry_at is not None and old.retry_at > now
     ]
+    later += [wake] if wake else []
+    # They share the threads with renewals, of which one may be past its emergency line.
+    later += [now + settings.shortest_tick] if len(due) > pace.at_once else []
     last = _last_done(campaign, known, pace, recent, now)
-    return Next(campaign, asked, due, min([*([wake] if wake else []), *later], default=None), last)
+    return Next(campaign, asked, due[: pace.at_once], min(later, default=None), last)
 
 
 def _last_done(
