@@ -40,7 +40,8 @@ from rotator.core.model import (
     Sighting,
     SightingState,
 )
-from tests.builders import DAY, HOUR, MINUTE, NOW, PLACE, chain, facts, holding, settings, showing, spec, unseen
+from tests.builders import DAY, HOUR, MINUTE, NOW, PLACE, chain, facts, fleet, holding, settings, showing, spec, unseen
+from tests.core.test_gates import three_failed
 from tests.core.test_properties import MINE
 
 POLICY = settings()
@@ -287,6 +288,22 @@ def test_a_ca_without_room_holds_nobody_else_back() -> None:
     assert found.campaign.members[1].why.startswith("budget: ")
     seen = preview(one, looks, pace(), [], policy, NOW, ca_room=CaRoom(FleetHistory(), NOW, policy))
     assert [member.name for member in seen.members if member.obstacle.startswith("budget: ")] == ["second"]
+
+
+def test_an_issuer_that_is_down_holds_nobody_else_back() -> None:
+    """Four that were asked for wait at an open breaker with their reason: what another issuer signs goes on, and looks
+    are no more frequent than usual once nothing is under way."""
+    ask = Ask(A_MINUTE_AGO, force=True, new_key=True)
+    looks = [known(f"s{number}", history=History(ask=ask)) for number in range(4)]
+    other = facts(spec("other", issuers=("vault",), names=("other.example.net",)), chain=chain("other.example.net"))
+    people = [*(asked(f"s{number}") for number in range(4)), Member("other", 9)]
+    one, down = campaign(*people, issuer="", match="*"), fleet(*three_failed())
+    found = step(one, *looks, other, ca_room=CaRoom(down, NOW, POLICY))
+    assert found.ask == ("other",)
+    assert found.campaign.members[0].why.startswith("breaker: 3 certificates failed at internal, tried again ")
+    assert step(campaign(*people[:4]), *looks, ca_room=CaRoom(down, NOW, POLICY)).wake is None
+    again = step(one, *looks, other, ca_room=CaRoom(fleet(*three_failed(2 * HOUR)), NOW, POLICY))
+    assert again.campaign.members[0].why == "", "half-open: one of them is let through"
 
 
 # ---------------------------------------------------------------- what never happens

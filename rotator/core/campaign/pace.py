@@ -15,8 +15,10 @@ from types import MappingProxyType
 
 from rotator.core.budget.books import Books, Short
 from rotator.core.budget.known import budget_of, known_at
+from rotator.core.gates import read_issuers
 from rotator.core.lead import DAY, HOUR, PolicySettings
 from rotator.core.model import Facts, FleetHistory, Result
+from rotator.core.pem import moment
 
 A_ROTATION = timedelta(minutes=1)
 """How long one is taken to last where none was recorded lately."""
@@ -102,12 +104,32 @@ def _when(at: datetime, window: deque[datetime], most: int) -> datetime:
     return at
 
 
+BREAKER = "breaker"
+HELD_AT_CA = ("budget: ", "breaker: ")
+"""What the reasons of those begin with that wait for their CA: none of them takes the place of another one."""
+
+
+def held_at_ca(short: Short) -> str:
+    """The reason in words of a member that waits for its CA."""
+    budget, breaker = HELD_AT_CA
+    if short.kind == BREAKER:
+        return f"{breaker}{short.why}, tried again {moment(short.at)}"
+    return f"{budget}{short.why}, room again {moment(short.at)}"
+
+
 class CaRoom:
-    """What CAs have room for by their own limits, as the ledger and the orders of a campaign use them up."""
+    """What CAs have room for by their own limits, as the ledger and the orders of a campaign use them up; nothing where
+    the breaker of an issuer is open."""
 
     def __init__(self, fleet: FleetHistory, now: datetime, settings: PolicySettings) -> None:
         self._books = Books(fleet.orders, now, settings)
         self._settings = settings
+        issuers = read_issuers(fleet, now)
+        self._open = {
+            name: Short(BREAKER, f"{len(breaker.tried)} certificates failed at {name}", at, name)
+            for name, breaker in issuers.broken.items()
+            if (at := breaker.half_open_at(issuers.shortest_lead)) > now
+        }
 
     def short(self, facts: Facts, issuers: Sequence[str]) -> Short | None:
         """Why none of these issuers has room for one more order; that which has room first. None where one has."""
@@ -124,7 +146,7 @@ class CaRoom:
         return ""
 
     def _short(self, facts: Facts, issuer: str) -> Short | None:
-        return self._books.short(
+        return self._open.get(issuer) or self._books.short(
             budget_of(issuer, self._settings),
             issuer,
             facts.spec.names,

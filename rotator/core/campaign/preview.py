@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from rotator.core.campaign.pace import CaRoom, Pace, Recent, finished
+from rotator.core.campaign.pace import CaRoom, Pace, Recent, finished, held_at_ca
 from rotator.core.campaign.planning import Planned, members_of, signers
-from rotator.core.campaign.steps import BUDGET
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Campaign, Facts
-from rotator.core.pem import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +79,5 @@ def _in_turn(one: Planned, facts: Facts, campaign: Campaign, ca_room: CaRoom | N
     can = signers(facts, [campaign.issuer] if campaign.away else [])
     short = ca_room.short(facts, can)
     if short is not None:
-        return replace(one, obstacle=f"{BUDGET}{short.why}, room again {moment(short.at)}")
+        return replace(one, obstacle=held_at_ca(short))
     return replace(one, issuer=ca_room.spend(facts, can) or one.issuer)

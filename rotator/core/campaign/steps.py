@@ -11,19 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rotator.core.campaign.members import is_over, last_try, replaced, seen, to_revoke
-from rotator.core.campaign.pace import CaRoom, Pace, Recent, finished, room
+from rotator.core.campaign.pace import HELD_AT_CA, CaRoom, Pace, Recent, finished, held_at_ca, room
 from rotator.core.campaign.planning import signers
 from rotator.core.lead import HOUR, PolicySettings
 from rotator.core.limits import ISSUED, open_ask
 from rotator.core.model import Campaign, CampaignStatus, Facts, Member, MemberStatus
-from rotator.core.pem import moment
 from rotator.core.policy import decide
 
 AGAIN_AFTER = HOUR
 """An ask that came to nothing (a chain that was refused for good) is made again after this long."""
-
-BUDGET = "budget: "
-"""What the reason of those begins with that wait for room at their CA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +100,7 @@ def _last_done(
 def _turns(
     members: Iterable[Member], known: Mapping[str, Facts], campaign: Campaign, ca_room: CaRoom
 ) -> tuple[Member, ...]:
-    """The members, where a CA has no room for one it says so: it holds nobody else back."""
+    """The members, where its CA has no room for one, or is not asked, it says so: it holds nobody else back."""
     avoided = [campaign.avoided] if campaign.avoided else []
     found: list[Member] = []
     for member in members:
@@ -116,7 +112,7 @@ def _turns(
             if short is None:
                 ca_room.spend(facts, can)
             else:
-                member = replace(member, why=f"{BUDGET}{short.why}, room again {moment(short.at)}")
+                member = replace(member, why=held_at_ca(short))
         found.append(member)
     return tuple(found)
 
@@ -139,7 +135,7 @@ def _to_ask(
     at_work = [
         member
         for member in campaign.members
-        if member.asked_at and not member.why.startswith(BUDGET) and _is_at_work(member, known, campaign, settings)
+        if member.asked_at and not member.why.startswith(HELD_AT_CA) and _is_at_work(member, known, campaign, settings)
     ]
     for member in at_work:
         hour -= 1
