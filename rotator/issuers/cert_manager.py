@@ -24,6 +24,7 @@ from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.issuing import (
     KubeIssuerSettings,
     api_server,
+    ca_checks,
     cluster_of,
     completed,
     object_name,
@@ -90,10 +91,11 @@ class CertManagerIssuer:
 
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
         """Make the request, or come back to it, and follow it as far as it goes within some seconds."""
+        ca = read_ca(self._cluster, self._settings.ca, self.name)
         try:
             asking = self._asking()
             found = self._object(asking, request, resume, checkpoint)
-            return self._followed(asking, found, looked_at_before=bool(resume))
+            return self._chain(self._followed(asking, found, looked_at_before=bool(resume)), ca)
         except KubeError as error:
             raise self._refused(error) from error
 
@@ -128,9 +130,9 @@ class CertManagerIssuer:
 
     # ------------------------------------------------------------ its course
 
-    def _followed(self, asking: Asking[CmRequest], found: CmRequest, *, looked_at_before: bool) -> Chain:
-        """The answer, once it is there; an issuer that answers at once, or an approver that is no person, needs a
-        moment."""
+    def _followed(self, asking: Asking[CmRequest], found: CmRequest, *, looked_at_before: bool) -> CmRequest:
+        """The request once its answer is there; an issuer that answers at once, or an approver that is no person, needs
+        a moment."""
         who = f"{self.name}: the CertificateRequest {asking.namespace}/{found.metadata.name}"
         for pause in (0.0, *pauses(AT_ONCE)):
             if pause:
@@ -141,7 +143,7 @@ class CertManagerIssuer:
             if found.failure:
                 raise IssueError(f"{who} {found.failure}")
             if found.certificate:
-                return self._chain(found)
+                return found
             if looked_at_before:
                 break
         raise self._unanswered(found, who)
@@ -166,14 +168,13 @@ class CertManagerIssuer:
             retry_after=self._settings.try_again,
         )
 
-    def _chain(self, found: CmRequest) -> Chain:
+    def _chain(self, found: CmRequest, ca: tuple[Certificate, ...]) -> Chain:
         issued = read_issued(found.certificate, f"{self.name}: cert-manager")
         named = self._named_ca(found)
-        ca = read_ca(self._cluster, self._settings.ca, self.name) or named
         root = roots_in(named)
         if root:
             self._keep.put(_CA, b"".join(certificate_pem(each) for each in root))
-        return completed(issued, ca)
+        return completed(issued, ca or named)
 
     def _named_ca(self, found: CmRequest) -> tuple[Certificate, ...]:
         """What cert-manager says the chain ends in; public CAs name none."""
@@ -196,10 +197,11 @@ class CertManagerIssuer:
     # ------------------------------------------------------------ beforehand
 
     def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
-        """Whether we may ask, and whether the issuer is ready."""
+        """Whether we may ask, and whether the issuer is ready; the CA."""
         try:
             asking = self._asking()
-            return (self._rights(asking), self._issuer(asking.namespace))
+            ca = ca_checks(self._cluster, self._settings.ca, self.name)
+            return (self._rights(asking), self._issuer(asking.namespace), *ca)
         except KubeError as error:
             return (Check("rights", f"{self.name}: {error}", "see that the API server can be reached"),)
 

@@ -24,6 +24,7 @@ from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.issuing import (
     KubeIssuerSettings,
     api_server,
+    ca_checks,
     cluster_of,
     completed,
     object_name,
@@ -95,21 +96,24 @@ class KubernetesCsrIssuer:
     def issue(self, request: IssueRequest, *, resume: str | None, checkpoint: Callable[[str], None]) -> Chain:
         """Make the request, or come back to it, and follow it as far as it goes within some seconds."""
         lifetime = request.lifetime or self._settings.lifetime
-        if lifetime is not None and lifetime < SHORTEST:
-            shortest = show_duration(SHORTEST)
-            raise IssueError(
-                f"{self.name}: Kubernetes signs nothing that lives shorter than {shortest}; ask for more",
-                permanent=True,
-            )
+        if problem := self._too_short(lifetime):
+            raise IssueError(problem, permanent=True)
+        ca = read_ca(self._cluster, self._settings.ca, self.name)
         try:
             found = self._object(request, lifetime, resume, checkpoint)
-            return self._followed(found, looked_at_before=bool(resume))
+            return completed(self._followed(found, looked_at_before=bool(resume)), ca)
         except KubeError as error:
             raise refused(error, self.name) from error
 
     def roots(self) -> tuple[Certificate, ...]:
         """The roots among the configured certificates of the CA."""
         return roots_in(read_ca(self._cluster, self._settings.ca, self.name))
+
+    def _too_short(self, lifetime: timedelta | None) -> str:
+        """Why the API takes no such lifetime; empty where it does."""
+        if lifetime is None or lifetime >= SHORTEST:
+            return ""
+        return f"{self.name}: Kubernetes signs nothing that lives shorter than {show_duration(SHORTEST)}; ask for more"
 
     def _object(
         self, request: IssueRequest, lifetime: timedelta | None, resume: str | None, checkpoint: Callable[[str], None]
@@ -132,7 +136,7 @@ class KubernetesCsrIssuer:
             if found.verdict:
                 raise IssueError(f"{self.name}: the CertificateSigningRequest {name} {found.verdict}", permanent=True)
             if found.certificate:
-                return self._chain(found)
+                return read_issued(found.certificate, f"{self.name}: {self._settings.signer}")
             if self._settings.approve and not found.condition(APPROVED):
                 self._approve(name, found.metadata.uid)
             elif looked_at_before and not found.condition(APPROVED):
@@ -180,15 +184,14 @@ class KubernetesCsrIssuer:
             retry_after=self._settings.try_again,
         )
 
-    def _chain(self, found: Csr) -> Chain:
-        issued = read_issued(found.certificate, f"{self.name}: {self._settings.signer}")
-        return completed(issued, read_ca(self._cluster, self._settings.ca, self.name))
-
     # ------------------------------------------------------------ beforehand
 
     def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
         """Whether we may ask, and approve where that is ours; whether the signer leaves requests lying; the CA."""
-        return (self._rights(), self._signer(), *self._ca())
+        problem = self._too_short(request.lifetime)
+        lifetime = (Check("lifetime", problem),) if problem else ()
+        ca = ca_checks(self._cluster, self._settings.ca, self.name)
+        return (self._rights(), self._signer(), *lifetime, *ca)
 
     def _rights(self) -> Check:
         needed = [self._asking.call("create"), self._asking.call("get", "any"), self._asking.call("delete", "any")]
@@ -229,12 +232,3 @@ class KubernetesCsrIssuer:
             problem = f"{self.name}: {signer} has left {len(left)} approved requests unsigned and signed none"
             return Check("signer", problem, "see that the controller of this signer runs in the cluster")
         return Check("signer", detail=f"{signer} has signed {signed} of the {len(found)} requests that are there")
-
-    def _ca(self) -> tuple[Check, ...]:
-        if self._settings.ca is None:
-            return ()
-        try:
-            found = read_ca(self._cluster, self._settings.ca, self.name)
-        except IssueError as error:
-            return (Check("ca", str(error), "put the CA's certificate there"),)
-        return (Check("ca", detail=f"{len(found)} certificates, {len(roots_in(found))} of them roots"),)

@@ -370,6 +370,22 @@ class TestBeforehand:
         assert problem.startswith(f"cm: the Issuer {kube_namespace}/broken is not ready: ")
         assert '"nowhere" not found' in problem
 
+    def test_a_ca_that_is_not_there_is_told_beforehand_and_costs_no_request(
+        self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str
+    ) -> None:
+        """An answer could not be completed without it, so it is read before anything is asked for."""
+        issuer = make(ca={"file": "/nonexistent/ca.pem"})
+
+        (problem,) = objections(issuer, "shop.example.com")
+        with pytest.raises(IssueError) as refused:
+            issue(issuer, ask("shop.example.com"))
+
+        assert problem == str(refused.value)
+        assert "/nonexistent/ca.pem cannot be read: No such file or directory" in problem
+        assert refused.value.permanent
+        assert refused.value.resumable
+        assert _requests(cert_manager.server, kube_namespace) == []
+
     def test_a_configured_root_goes_before_what_cert_manager_names(
         self, make: MakeIssuer, cert_manager: CertManager, kube_namespace: str
     ) -> None:

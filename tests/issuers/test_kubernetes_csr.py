@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from rotator.core.model import Chain, IssueRequest
+from rotator.core.model import Chain, IssueRequest, PreflightRequest
 from rotator.core.pem import certificate_pem, key_matches
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
@@ -34,6 +34,13 @@ from tests.servers.signing import CSR, CertManager, NodeSigner, decide, forget, 
 NOBODY = "example.com/nobody"
 
 MakeIssuer = Callable[..., KubernetesCsrIssuer]
+
+
+@pytest.fixture
+def cluster_root() -> Authority:
+    """A root that the signer's chains end in."""
+    now = datetime.now(UTC)
+    return Authority("Cluster root", not_before=now - timedelta(days=1), not_after=now + timedelta(days=30))
 
 
 @pytest.fixture
@@ -390,6 +397,28 @@ class TestChain:
         with pytest.raises(IssueError):
             issuer.roots()
 
+    def test_a_ca_that_is_gone_costs_neither_a_request_nor_an_approval(
+        self, make: MakeIssuer, cluster_root: Authority, tmp_path: Path
+    ) -> None:
+        """It is read before anything is asked for; what waits for a person already is come back to once it is back."""
+        ca = tmp_path / "ca.pem"
+        ca.write_bytes(certificate_pem(cluster_root.certificate))
+        issuer, asked = make(ca={"file": str(ca)}), ask("shop.example.com")
+        token, _ = _pending(issuer, asked)
+        ca.unlink()
+        tokens: list[str] = []
+
+        for each, resume in ((asked, token), (ask("other.example.com"), None)):
+            with pytest.raises(IssueError, match=r"ca\.pem cannot be read") as gone:
+                issuer.issue(each.request, resume=resume, checkpoint=tokens.append)
+            assert gone.value.permanent
+            assert gone.value.resumable
+        ca.write_bytes(certificate_pem(cluster_root.certificate))
+        again, _ = _pending(issuer, asked, token)
+
+        assert again == token
+        assert tokens == []
+
 
 class TestCleaning:
     """What earlier orders left behind."""
@@ -462,11 +491,14 @@ class TestSettings:
             KubernetesCsrSettings(signer=signer)
 
     def test_a_lifetime_below_ten_minutes_is_refused(self, make: MakeIssuer) -> None:
-        """In the settings, and in a request."""
+        """In the settings, in a request, and in the same words beforehand."""
+        short = timedelta(minutes=5)
         with pytest.raises(ValidationError, match="shorter than 10m"):
             make(lifetime="9m")
-        with pytest.raises(IssueError, match="shorter than 10m"):
-            issue(make(), ask("shop.example.com", lifetime=timedelta(minutes=5)))
+        with pytest.raises(IssueError, match="shorter than 10m") as refused:
+            issue(make(), ask("shop.example.com", lifetime=short))
+        checks = make().preflight(PreflightRequest(("shop.example.com",), lifetime=short))
+        assert str(refused.value) in [check.problem for check in checks]
 
 
 class TestRights:

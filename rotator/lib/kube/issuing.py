@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from pydantic import Field, field_validator, model_validator
 
-from rotator.core.model import Certificate, Chain, Endpoint
+from rotator.core.model import Certificate, Chain, Check, Endpoint
 from rotator.core.pem import PemError, read_certificates
 from rotator.core.trust import mended
 from rotator.errors import IssueError
@@ -183,8 +183,11 @@ class _ConfigMap(Struct):
 def read_ca(cluster: Cluster, ca: CaSettings | None, issuer: str) -> tuple[Certificate, ...]:
     """The configured certificates of the CA; none where none are configured.
 
+    Read before anything is asked for: an answer that cannot be completed would be thrown away, and with it the
+    approval of whoever gave one.
+
     Raises:
-        IssueError: they cannot be read.
+        IssueError: they cannot be read; `resumable`, because what has been asked for already stands meanwhile.
     """
     if ca is None:
         return ()
@@ -197,11 +200,26 @@ def read_ca(cluster: Cluster, ca: CaSettings | None, issuer: str) -> tuple[Certi
             where, text = _from_config_map(cluster, ca.config_map)
         return read_certificates(text or b"")
     except OSError as error:
-        raise IssueError(f"{issuer}: the CA in {where} cannot be read: {error.strerror}", permanent=True) from error
+        why = f"{issuer}: the CA in {where} cannot be read: {error.strerror}"
+        raise IssueError(why, permanent=True, resumable=True) from error
     except PemError as error:
-        raise IssueError(f"{issuer}: {where} holds no certificate of a CA: {error}", permanent=True) from error
+        why = f"{issuer}: {where} holds no certificate of a CA: {error}"
+        raise IssueError(why, permanent=True, resumable=True) from error
     except KubeError as error:
-        raise refused(error, issuer) from error
+        told = refused(error, issuer)
+        told.resumable = True
+        raise told from error
+
+
+def ca_checks(cluster: Cluster, ca: CaSettings | None, issuer: str) -> tuple[Check, ...]:
+    """Whether the configured certificates of the CA are there; nothing where none are configured."""
+    if ca is None:
+        return ()
+    try:
+        found = read_ca(cluster, ca, issuer)
+    except IssueError as error:
+        return (Check("ca", str(error), "put the CA's certificate there"),)
+    return (Check("ca", detail=f"{len(found)} certificates, {len(roots_in(found))} of them roots"),)
 
 
 def _from_config_map(cluster: Cluster, wanted: ConfigMapRef) -> tuple[str, bytes | None]:
