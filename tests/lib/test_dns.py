@@ -6,10 +6,13 @@ import base64
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dns import flags, message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +46,23 @@ def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bind]:
 def lookups(bind: Bind) -> Lookups:
     """Questions to that BIND."""
     return Lookups([bind.server], seconds=3)
+
+
+@contextmanager
+def hanging_up(said: bytes) -> Iterator[Nameserver]:
+    """A server that hears one question by TCP, and hangs up after this much of an answer."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def hang_up() -> None:
+            peer, _ = listener.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(said)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield Nameserver("ns1.shop.test", LOOPBACK, int(listener.getsockname()[1]))
+        thread.join()
 
 
 class TestLookups:
@@ -136,6 +156,24 @@ class TestWatching:
         assert silent.problem == "does not answer"
         assert nobody.problem
 
+    def test_a_server_that_hangs_up_does_not_count(self) -> None:
+        """It has more to say than fits into a datagram, and closes the connection on which it would say it."""
+        with hanging_up(b"") as server, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind((LOOPBACK, server.port))
+
+            def cut_short() -> None:
+                asked, peer = datagrams.recvfrom(4096)
+                answer = message.make_response(message.from_wire(asked))
+                answer.flags |= flags.TC
+                datagrams.sendto(answer.to_wire(), peer)
+
+            thread = threading.Thread(target=cut_short)
+            thread.start()
+            (shown,) = text_at("ok.shop.test", [server])
+            thread.join()
+
+        assert shown.problem == "hung up before its answer was whole"
+
     def test_a_server_that_only_resolves_does_not_count(self, bind: Bind, tmp_path: Path) -> None:
         """An answer out of a cache says nothing about the zone's own servers."""
         with start_bind(tmp_path, {}, resolver=True, elsewhere={"shop.test": bind.port}) as cache:
@@ -190,6 +228,14 @@ class TestUpdates:
         """The server's own code, and what a person does about it."""
         with pytest.raises(DnsError, match=said):
             add(record, 60, Nameserver("", bind.address, bind.port), SharedKey("rotator", SECRET))
+
+    @pytest.mark.parametrize("said", [b"", b"\x00\x20half"], ids=["nothing", "half"])
+    def test_a_server_that_hangs_up_is_an_outage(self, said: bytes) -> None:
+        """It restarts, or something before it closes connections: an error as any other, which passes by itself."""
+        with hanging_up(said) as server, pytest.raises(DnsError, match="hung up before") as cut:
+            add(TextRecord("ok.shop.test", "shop.test", "x"), 60, server, None)
+
+        assert not cut.value.permanent
 
     def test_a_key_is_never_shown(self) -> None:
         """Its secret is in no repr."""

@@ -92,6 +92,8 @@ def _send(update: UpdateMessage, record: TextRecord, server: Nameserver) -> None
         answer = query.tcp(update, server.address, port=server.port, timeout=UPDATE_SECONDS)
     except Timeout as error:
         raise DnsError(f"{server} gave no answer to {what} in time") from error
+    except EOFError as error:
+        raise DnsError(f"{server} hung up before its answer to {what} was whole") from error
     except OSError as error:
         raise DnsError(f"{server} cannot be reached for {what}: {error.strerror or error}") from error
     except DNSException as error:

@@ -75,6 +75,8 @@ def _asked(server: Nameserver, name: str, seconds: float) -> Shown:
         answer, _ = query.udp_with_fallback(question, server.address, port=server.port, timeout=seconds)
     except Timeout:
         return Shown(server, problem="does not answer")
+    except EOFError:
+        return Shown(server, problem="hung up before its answer was whole")
     except OSError as error:
         no_way = has_no_way(error)
         return Shown(server, problem=f"cannot be asked: {error.strerror or error}", is_out_of_reach=no_way)
