@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,9 +19,25 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from rotator import state
+from rotator.conformance.stores.examples import (
+    DAY,
+    NAME,
+    accept,
+    bundle,
+    decision,
+    order,
+    outcome,
+    pending,
+    progress,
+    stored,
+)
+from rotator.core.model import Pause, Plan
 from rotator.errors import StateError
+from rotator.ports import OrderEnd
+from rotator.state import keyfile
 from rotator.state.database import Database
 from rotator.state.migrate import migrate, newest, require_newest
+from rotator.state.store import SqlStore
 from rotator.state.tables import metadata
 from tests.state.opening import NOW, writer
 
@@ -80,3 +100,54 @@ def test_reading_needs_no_alembic(tmp_path: Path) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert ended.stdout == "False\n", ended.stderr
+
+
+def lived_in(store: SqlStore) -> None:
+    """What months of work leave: a renewed certificate, one in flight, a person's wishes, notices, an audit."""
+    made = bundle()
+    store.audit("begun", "", "", NOW - 100 * DAY)
+    store.keep_plan(Plan(NOW - 100 * DAY, (decision(),), first=True))
+    store.close_order(store.open_order(order(at=NOW - 30 * DAY)), OrderEnd("issued"))
+    store.keep_bundle(stored(made))
+    accept(store, made)
+    store.record(outcome(after=made.chain, at=NOW - 30 * DAY))
+    store.close_order(store.open_order(order(at=NOW - 2 * DAY)), OrderEnd("failed", permanent=True))
+    store.keep_pending(pending(made))
+    store.ask(NAME, force=True, reason="because", at=NOW)
+    store.pause("*", Pause("freeze", NOW, None))
+    store.keep_progress(progress(made))
+    store.put("drawer", b"sealed")
+
+
+def read_back(store: SqlStore) -> tuple[object, ...]:
+    """What the flow reads at each look."""
+    return (
+        store.histories([NAME], NOW), store.fleet(NOW), store.plan(), store.pending(NAME), store.bundles(NAME),
+        store.outcomes(), store.pauses(), store.progress(NAME), store.get("drawer"), store.audited(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005", "0006"])
+def test_a_state_of_each_earlier_version_is_brought_up_to_date(tmp_path: Path, version: str) -> None:
+    """With rows in every table that it had: all of them are read as they were written, and work goes on."""
+    now, then = tmp_path / "now.db", tmp_path / "then.db"
+    with writer(now) as store:
+        lived_in(store)
+        wanted = read_back(store)
+    shutil.copy(keyfile.beside(now), keyfile.beside(then))
+    then.touch(mode=0o600)
+    with closing(Database(then)) as old, old.writing() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(state.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    with closing(sqlite3.connect(then)) as raw, raw:
+        raw.execute("ATTACH ? AS now", (str(now),))
+        tables = [row[0] for row in raw.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
+        for table in set(tables) - {"alembic_version"}:
+            columns = ", ".join(f'"{row[1]}"' for row in raw.execute(f'PRAGMA main.table_info("{table}")'))
+            raw.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM now."{table}"')
+    with writer(then) as store:
+        assert read_back(store) == wanted
+        assert not store.campaigns()
+        lived_in(store)
