@@ -178,7 +178,7 @@ def _ask(name: str, facts: Facts, campaign: Campaign, world: World) -> Facts:
                 status=MemberStatus.ASKED,
                 why="",
                 since=now,
-                old=member.old or old_of(facts, issued, campaign),
+                old=member.old or old_of(facts, issued, campaign, world.policy),
             )
             store.keep_members(campaign.id, [asked])
             if campaign.new_keys or campaign.away:

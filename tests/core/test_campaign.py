@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.budget.limits import Bucket, CaLimits
+from rotator.core.budget.limits import Bucket, CaLimits, IssuerBudget
 from rotator.core.campaign.members import is_over, old_of, unproved
 from rotator.core.campaign.pace import CaRoom, Pace, finished, room
 from rotator.core.campaign.planning import members_of
@@ -120,6 +120,23 @@ def test_the_order_does_not_depend_on_who_was_looked_at_first(turns: Sequence[in
 def test_whose_it_is(look: Facts, belongs: bool) -> None:
     """Whoever is known to have signed it counts; where nobody knows, those that may have."""
     assert bool(members_of(campaign(), [look], POLICY)) is belongs
+
+
+def by(organisation: str, label: str) -> Chain:
+    """A chain that a well-known CA has signed, as its leaf says."""
+    return Chain((replace(chain(label=label).leaf, issuer=f"CN=R1,O={organisation},C=US"),))
+
+
+def test_what_another_public_ca_has_signed_is_neither_replaced_nor_revoked() -> None:
+    """A certificate that was found, and by its own fields is another CA's than the issuer's, is none of the issuer's
+    business: not as the current one, and not where an address still serves it beside one that is."""
+    own = IssuerBudget(ca="internal", account="internal", caa_domains=frozenset({"letsencrypt.org"}))
+    policy = replace(POLICY, budgets={"internal": own})
+    theirs, ours = by("Google Trust Services", "theirs"), by("Let's Encrypt", "ours")
+    assert [one.name for one in members_of(campaign(), [known("a", theirs), known("b", ours)], policy)] == ["b"]
+    assert [one.name for one in members_of(campaign(), [known("a", theirs)], POLICY)] == ["a"], "nobody can tell"
+    look = known("b", ours, served=served_at(PUBLIC, theirs))
+    assert {old.certificate.fingerprint for old in old_of(look, (), campaign(), policy)} == {ours.fingerprint}
 
 
 def test_what_cannot_be_done_is_said() -> None:
@@ -267,7 +284,7 @@ def test_all_that_is_replaced_is_remembered() -> None:
     older, ended, another = chain(label="older", left=30 * DAY), chain(label="ended", left=-DAY), chain(label="another")
     look = known("shop", OLD, served=(*served_at(PUBLIC, older), *served_at(PRIVATE, another)))
     issued = [(ended.leaf, "internal"), (another.leaf, "vault")]
-    found = {old.certificate.fingerprint: old.issuer for old in old_of(look, issued, campaign())}
+    found = {old.certificate.fingerprint: old.issuer for old in old_of(look, issued, campaign(), POLICY)}
     assert found == {OLD.fingerprint: "internal", older.fingerprint: "internal"}
 
 

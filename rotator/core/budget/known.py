@@ -6,7 +6,7 @@ from rotator.core.budget.limits import IssuerBudget
 from rotator.core.caa_domains import ca_domains
 from rotator.core.drift import current_chain
 from rotator.core.lead import PolicySettings
-from rotator.core.model import CertificateSpec, Facts
+from rotator.core.model import CertificateSpec, Chain, Facts
 
 ISSUED = "issued"
 
@@ -23,6 +23,13 @@ def known_at(facts: Facts, settings: PolicySettings) -> frozenset[str]:
     """
     spec = facts.spec
     return frozenset(issuer for issuer in spec.issuers if _knows(issuer, facts, spec, settings))
+
+
+def may_have_signed(issuer: str, chain: Chain, settings: PolicySettings) -> bool:
+    """Whether an issuer's CA may have signed a chain of which only its own fields tell anything; False where both are
+    known, by what CAA records call them, and are not the same CA."""
+    own, signer = budget_of(issuer, settings).caa_domains, ca_domains(chain.leaf.issuer)
+    return not own or not signer or bool(own & signer)
 
 
 def _knows(issuer: str, facts: Facts, spec: CertificateSpec, settings: PolicySettings) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from rotator.core.budget.known import may_have_signed
 from rotator.core.campaign.planning import obstacle
 from rotator.core.drift import current_chain, is_ours
 from rotator.core.lead import PolicySettings
@@ -32,8 +33,12 @@ NO_ENDPOINT = "no endpoint of it is known that could show the new one"
 """Nothing here can ever prove it: a person has to look."""
 
 
-def old_of(facts: Facts, issued: Sequence[tuple[Certificate, str]], campaign: Campaign) -> tuple[Old, ...]:
+def old_of(
+    facts: Facts, issued: Sequence[tuple[Certificate, str]], campaign: Campaign, settings: PolicySettings
+) -> tuple[Old, ...]:
     """What a renewal of this member replaces: all that is ours and has not ended, and whatever is stored or served.
+
+    Not what another CA has signed, as the store knows or its own fields say: the issuer could not revoke it.
 
     Args:
         issued: certificates of this name that the store knows, with who signed them.
@@ -48,6 +53,8 @@ def old_of(facts: Facts, issued: Sequence[tuple[Certificate, str]], campaign: Ca
     chains += [s.chain for sightings in facts.served.values() for s in sightings]
     for chain in chains:
         if chain is None or signed.get(chain.fingerprint, campaign.issuer) != campaign.issuer:
+            continue
+        if campaign.issuer and not may_have_signed(campaign.issuer, chain, settings):
             continue
         if chain is facts.newest or _is_its_own(chain, facts):
             found.setdefault(chain.fingerprint, Old(chain.leaf, campaign.issuer))

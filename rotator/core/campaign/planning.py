@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+from rotator.core.budget.known import may_have_signed
 from rotator.core.drift import current_chain, is_ours
 from rotator.core.lead import PolicySettings
 from rotator.core.model import Action, Ask, Campaign, Decision, Facts
@@ -43,14 +44,14 @@ class Planned:
 
 def members_of(campaign: Campaign, everything: Iterable[Facts], settings: PolicySettings) -> tuple[Planned, ...]:
     """All that belong to a campaign, most exposed first, then those that end first, then by name."""
-    chosen = [_planned(facts, campaign, settings) for facts in everything if belongs(facts, campaign)]
+    chosen = [_planned(facts, campaign, settings) for facts in everything if belongs(facts, campaign, settings)]
     return tuple(sorted(chosen, key=lambda one: (-one.exposure, _by_end(one.ends), one.name)))
 
 
-def belongs(facts: Facts, campaign: Campaign) -> bool:
+def belongs(facts: Facts, campaign: Campaign, settings: PolicySettings) -> bool:
     """Whether the current certificate is one of those that are to be replaced.
 
-    Where it is not known who signed it, its list of issuers says who may have.
+    Where it is not known who signed it, its list of issuers says who may have, unless it names another public CA.
     """
     if not fnmatchcase(facts.spec.name, campaign.match or "*"):
         return False
@@ -60,7 +61,9 @@ def belongs(facts: Facts, campaign: Campaign) -> bool:
     if not campaign.issuer:
         return True
     signer = facts.history.accepted_issuer if is_ours(facts, chain) else ""
-    return signer == campaign.issuer if signer else campaign.issuer in facts.spec.issuers
+    if signer:
+        return signer == campaign.issuer
+    return campaign.issuer in facts.spec.issuers and may_have_signed(campaign.issuer, chain, settings)
 
 
 def exposure(facts: Facts) -> int:
