@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
-from rotator.core.campaign.members import old_of, replaced, to_revoke, unproved
+from rotator.core.campaign.members import old_of, replaced, to_revoke, unfit_to_revoke
 from rotator.core.campaign.pace import CaRoom, Pace, Recent, pace_of, recent_orders
 from rotator.core.campaign.planning import members_of, why_asked
 from rotator.core.campaign.preview import Preview, preview
@@ -228,8 +228,8 @@ def revoke_old(
             return
         facts = look_again(spec, world, now)
         chain = replaced(member, facts, campaign)
-        if chain is None or (unproved(chain, facts) and not (campaign.revoke_unproved and not facts.served)):
-            log.info("not revoked: the new one is not proved any more", certificate=spec.name)
+        if chain is None or (why := unfit_to_revoke(chain, facts, campaign)):
+            log.info("not revoked", certificate=spec.name, reason=why if chain else "there is no new one any more")
             return
         for old in to_revoke(member, campaign, store.revoked().keys(), now):
             others = shared.get(old.certificate.fingerprint, ())

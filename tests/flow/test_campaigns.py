@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from rotator.asked import carry_out
+from rotator.campaigns import revoke_old
 from rotator.core.model import (
     Campaign,
     CampaignStatus,
@@ -243,6 +244,23 @@ def test_revocation_that_fails_is_told_and_tried_again(site: Site, issuers: Issu
     looks(site, 3, every=MINUTE)
     assert member(site, "shop").status is MemberStatus.REVOKED
     assert any(n.kind is NoticeKind.CAMPAIGN and n.resolved for n in site.inbox.notices)
+
+
+def test_a_place_that_cannot_be_read_any_more_keeps_its_old_one(site: Site, issuers: Issuers) -> None:
+    """The last look before a revocation counts: without an endpoint, what places hold is all the proof there is."""
+    old, _ = issuers
+    (shop,) = fleet(site, "shop")
+    site.specs["shop"] = replace(site.specs["shop"], endpoints=())
+    begin(site, revoke_unproved="yes")
+    site.look()
+    old.lie = Lie.REFUSES
+    looks(site, 1)
+    old.lie = Lie.NONE
+    assert "not today" in member(site, "shop").old[0].error
+    shop.certificate.write_text("<html></html>")
+    site.time.goes_by(2 * MINUTE)
+    revoke_old(campaign(site).id, site.specs["shop"], site.wiring.world)
+    assert not old.revoked
 
 
 def test_behind_its_deadline(site: Site, issuers: Issuers) -> None:

@@ -103,7 +103,7 @@ def _status(
     missing = unproved(chain, facts)
     if missing == NO_ENDPOINT and campaign.revoke and not open_ones:
         return MemberStatus.REVOKED, ""  # a person has looked, and has had them revoked
-    if missing and not (campaign.revoke_unproved and not facts.served and not _unheld(chain, facts)):
+    if unfit_to_revoke(chain, facts, campaign):
         return _rotated(chain, missing, last_try(member, facts), facts)
     if not campaign.revoke or open_ones:
         return MemberStatus.PROVED, next((old.error for old in open_ones if old.error), "")
@@ -161,6 +161,13 @@ def unproved(chain: Chain, facts: Facts) -> str:
     if facts.evidence.trust_unknown:
         return f"it cannot be told whether its clients trust it: {facts.evidence.trust_unknown}"
     return "" if facts.evidence.trusted is not False else "what is served is not trusted by its clients"
+
+
+def unfit_to_revoke(chain: Chain, facts: Facts, campaign: Campaign) -> str:
+    """Why the old ones are not to be revoked yet, in a clause; empty when they may be: it is proved, or every place
+    holds it, no endpoint is known, and a person has said that this is proof enough."""
+    enough = campaign.revoke_unproved and not facts.served and not _unheld(chain, facts)
+    return "" if enough else unproved(chain, facts)
 
 
 def _unheld(chain: Chain, facts: Facts) -> str:
