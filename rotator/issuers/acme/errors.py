@@ -68,8 +68,12 @@ class Refused(IssueError):  # noqa: N818 - reads as what happened
 
     @property
     def is_outage(self) -> bool:
-        """The fault is the server's, and it says nothing about what was asked; so does one that refuses good nonces."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == "badNonce"
+        """The fault is the server's, and it says nothing about what was asked; so does one that refuses good nonces.
+
+        A limit of requests (429) says nothing of an order that stands, either; of a new one it is the answer.
+        """
+        busy = self.status == HTTPStatus.TOO_MANY_REQUESTS and not self.permanent
+        return busy or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == "badNonce"
 
     @property
     def is_gone(self) -> bool:

@@ -301,7 +301,7 @@ class Ordering:
     def _pause(self) -> None:
         """Wait for the next look; when there is no time left, an outage that still lasts is the reason."""
         try:
-            self._patience.pause(self._answer)
+            self._patience.pause(self._answer, named=self._outage.retry_after if self._outage else None)
         except Pending:
             if self._outage is not None:
                 raise self._outage from None

@@ -30,13 +30,17 @@ class Patience:
         """Do not count time that was not spent on the CA."""
         self._deadline += seconds
 
-    def pause(self, answer: requests.Response | None) -> None:
+    def pause(self, answer: requests.Response | None, *, named: timedelta | None = None) -> None:
         """Wait before the next look.
+
+        Args:
+            named: the wait that a refusal named, which came after that answer.
 
         Raises:
             Pending: there is no time left for that, or the process is asked to stop.
         """
-        named = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now()) if answer is not None else None
+        if named is None and answer is not None:
+            named = parse_retry_after(answer.headers.get("Retry-After"), self._clock.now())
         own = timedelta(seconds=min(2**self._pauses, _SLOWEST))
         wait = clamp(named, default=own, least=LEAST, most=MOST)
         self._pauses += 1

@@ -270,6 +270,45 @@ class TestResuming:
         assert not failed.value.permanent
         assert len(tokens) == 1
 
+    @pytest.mark.parametrize(("code", "status"), [("serverInternal", 503), ("rateLimited", 429)])
+    def test_a_ca_that_is_busy_is_asked_again_when_it_says(
+        self, front: Front, make: MakeIssuer, code: str, status: int
+    ) -> None:
+        """It looks at a proof, and names a time: nobody asks before that, the proof stays, and the order lives on."""
+        real, waits, asked = hurried_clock(), list[float](), ask(fresh())
+        busy = [problem(code, "come back later", status, Retry_After="33")]
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            real.wait(seconds)
+
+        def after(request: Request, response: Response) -> Response:
+            return busy.pop() if busy and front.done(CHALLENGE) and AUTHORIZATION in request.path else response
+
+        front.change = after
+        chain = issue(make(front, Clock(now=real.now, monotonic=real.monotonic, wait=wait)), asked)
+
+        assert_good(chain, asked, front.pebble)
+        assert 33.0 in waits
+        assert front.orders == 1
+
+    def test_a_limit_of_requests_leaves_the_order_as_it_is(self, front: Front, make: MakeIssuer) -> None:
+        """429 to anything but a new order is about the asking: the same order is finished later, none is made anew."""
+        tokens, asked = list[str](), ask(fresh())
+        front.instead = lambda request: (
+            problem("rateLimited", "too many requests", 429, Retry_After="30") if FINALIZE in request.path else None
+        )
+
+        with pytest.raises(IssueError, match="too many requests") as limited:
+            issue(make(front), asked, checkpoint=tokens.append)
+        front.instead = None
+        chain = issue(make(front), asked, resume=tokens[-1])
+
+        assert limited.value.resumable
+        assert limited.value.retry_after == timedelta(seconds=30)
+        assert_good(chain, asked, front.pebble)
+        assert front.orders == 1
+
     def test_an_error_after_the_certificate_was_made(self, front: Front, make: MakeIssuer) -> None:
         """500 to a finalize that succeeded: the order is valid, so it is downloaded and not made again."""
         tokens = list[str]()
