@@ -59,8 +59,7 @@ def failures(facts: Facts, *, deploying_only: bool = False) -> tuple[Attempt, ..
     An attempt that a person has since approved did not fail. A redeploy is not held back by an issuer's failures.
     """
     lifted = facts.history.approvals | facts.spec.allow
-    ask = facts.history.ask
-    asked_at = ask.at if ask is not None and ask.at <= facts.now + DAY else None
+    asked_at = _asked_at(facts)
     digest = facts.spec.digest
     row: list[Attempt] = []
     for attempt in reversed(facts.history.attempts):
@@ -82,13 +81,14 @@ def backoff_until(facts: Facts, ends: datetime | None, *, deploying_only: bool =
 
     Never more than a tenth of what was left at the failure, and never less than a minute. An error that is permanent
     for every issuer of the list waits the longest step at once. A moment that the issuer names is waited for beyond
-    the tenth, up to half of what is left (an hour at least), so that a wrong header cannot cost the certificate.
+    the tenth, up to half of what is left (an hour at least), so that a wrong header cannot cost the certificate. A
+    person's `rotate` waits for none of it, also not for an order in flight.
 
     Args:
         ends: when what is served ends; None where nothing is.
     """
-    waiting = None if deploying_only else _pending(facts)
-    if waiting is not None and waiting.at <= facts.now + DAY:
+    waiting, asked_at = None if deploying_only else _pending(facts), _asked_at(facts)
+    if waiting is not None and waiting.at <= facts.now + DAY and (asked_at is None or asked_at <= waiting.at):
         return _after(facts, waiting, _named(waiting, ends) or MINUTE)
     row = failures(facts, deploying_only=deploying_only)
     if not row:
@@ -99,6 +99,12 @@ def backoff_until(facts: Facts, ends: datetime | None, *, deploying_only: bool =
         step = min(step, max(MINUTE, (ends - last.at) / 10))
     named = None if another else _named(last, ends)
     return _after(facts, last, max(step, named) if named else step)
+
+
+def _asked_at(facts: Facts) -> datetime | None:
+    """When a person last asked for it; a moment that only a clock which ran ahead can have set is none."""
+    ask = facts.history.ask
+    return ask.at if ask is not None and ask.at <= facts.now + DAY else None
 
 
 def resumes(facts: Facts) -> bool:

@@ -162,6 +162,16 @@ def test_a_first_issuance_that_fails_backs_off_too() -> None:
     assert decided(facts(history=history)).at == NOW + DAY
 
 
+@pytest.mark.parametrize(("ago", "waits"), [(MINUTE, False), (3 * HOUR, True)], ids=["asked since", "asked before"])
+def test_whoever_asks_does_not_wait_for_an_order_in_flight(ago: timedelta, waits: bool) -> None:
+    """A person's `rotate` looks at the order at once, once, though the issuer wished to be left alone for a day: new
+    keys after a compromise do not wait for an order with the old one."""
+    pending = attempt(NOW - HOUR, result=Result.PENDING, retry_at=NOW + DAY)
+    decision = due_with(History(attempts=(pending,), ask=Ask(NOW - ago, force=True, new_key=True)))
+    assert (decision.reason is Reason.BACKING_OFF) is waits
+    assert decision.due is not waits
+
+
 def test_a_persons_rotate_resets_the_backoff() -> None:
     """What failed before it is forgotten, what fails after it is not."""
     before = History(attempts=failed(HOUR, MINUTE / 2), ask=Ask(NOW - SECOND))

@@ -334,7 +334,7 @@ def test_an_order_in_flight_at_who_has_to_go_is_given_up_within_the_cap(site: Si
     begin(site, reason="superseded", away="yes", revoke="no")
     old.lie = Lie.NONE
     asked = len(old.asked)
-    looks(site, 3, every=HOUR)
+    looks(site, 3)
     assert (len(old.asked), len(new.asked)) == (asked, 1)
     assert [order.result for order in site.history("shop").orders] == ["issued", "failed", "issued"]
 
