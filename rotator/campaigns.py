@@ -78,15 +78,15 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
     if not open_ones:
         return Advanced(inventory)
     known = {facts.spec.name: facts for facts in inventory.facts}
-    pace, recent = pace_now(world, inventory)
-    ca_room = CaRoom(world.store.fleet(inventory.at), inventory.at, world.policy)
+    pace, recent, ca_room = pace_now(world, inventory)
+    revoked = world.store.revoked().keys()
     done_at: dict[int, datetime] = {}
     wakes: list[datetime] = []
     for campaign in open_ones:
         step = next_step(
             campaign,
             known,
-            world.store.revoked().keys(),
+            revoked,
             pace,
             recent,
             world.policy,
@@ -107,17 +107,16 @@ def advance(world: World, inventory: Inventory, submit: Submit) -> Advanced:
     return Advanced(replace(inventory, facts=facts), done_at, min(wakes, default=None))
 
 
-def pace_now(world: World, inventory: Inventory) -> tuple[Pace, Recent]:
-    """How fast renewals may be ordered now, and the orders of the last hour."""
-    fleet = world.store.fleet(inventory.at)
-    an_hour = orders_an_hour(inventory.facts, world.policy)
-    return pace_of(fleet, an_hour, world.policy), recent_orders(fleet, inventory.at)
+def pace_now(world: World, inventory: Inventory) -> tuple[Pace, Recent, CaRoom]:
+    """How fast renewals may be ordered now, the orders of the last hour, and what the CAs have room for."""
+    fleet, now = world.store.fleet(inventory.at), inventory.at
+    pace = pace_of(fleet, orders_an_hour(inventory.facts, world.policy), world.policy)
+    return pace, recent_orders(fleet, now), CaRoom(fleet, now, world.policy)
 
 
 def look_ahead(campaign: Campaign, inventory: Inventory, world: World) -> Preview:
     """What a campaign would do; changes nothing."""
-    pace, recent = pace_now(world, inventory)
-    ca_room = CaRoom(world.store.fleet(inventory.at), inventory.at, world.policy)
+    pace, recent, ca_room = pace_now(world, inventory)
     return preview(campaign, inventory.facts, pace, recent, world.policy, inventory.at, ca_room=ca_room)
 
 
