@@ -166,6 +166,34 @@ class TestSigning:
             assert [root.subject for root in issuer.roots()] == ["CN=Second root"]
             assert objections(issuer, "shop.example.com") == ()
 
+    def test_the_ca_that_the_role_names_is_the_one_whose_roots_are_given(
+        self, pki_mount: PkiMount, make: MakeIssuer
+    ) -> None:
+        """Without `issuer_ref` the role says who signs: clients have to trust that CA, not the mount's default one."""
+        server, mount = pki_mount.server, pki_mount.mount
+        made = {"common_name": "Second root", "issuer_name": "second", "key_type": "ec", "ttl": "8760h"}
+        server.expect("POST", f"{mount}/root/generate/internal", made)
+        pki_mount.set_role(issuer_ref="second")
+        now = datetime.now(UTC)
+
+        chain = issue(make(), ask("shop.example.com"))
+        with HostileProxy(pki_mount.url, after=_leaf_alone) as proxy:
+            completed = issue(make(url=proxy.url), ask("shop.example.com"))
+        roots = make().roots()
+
+        assert [root.subject for root in roots] == ["CN=Second root"]
+        for each in (chain, completed):
+            assert verify_path(each, roots, now + timedelta(minutes=1), ("shop.example.com",)) is None
+
+    def test_the_roots_are_the_default_cas_where_the_role_may_not_be_read(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What the mount publishes anybody may ask for: the right to sign is enough, and so is no token at all."""
+        monkeypatch.setenv(TOKEN, openbao.new_token({f"{pki_mount.mount}/sign/any": ["update"]}))
+
+        for issuer in (make(), make(auth={"token": "${env:NOT_SET_ANYWHERE}"})):
+            assert issuer.roots() == read_certificates(pki_mount.root().encode())
+
     def test_a_mount_inside_a_namespace_signs(self, openbao: OpenBao, make: MakeIssuer) -> None:
         """Mount, role and token all lie in the namespace."""
         name = f"team-{uuid.uuid4().hex[:8]}"

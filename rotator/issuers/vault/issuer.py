@@ -22,7 +22,7 @@ from rotator.core.trust import mended
 from rotator.core.x509 import serial_text
 from rotator.errors import IssueError
 from rotator.issuers.vault.lasting import Lasting
-from rotator.issuers.vault.role import Role
+from rotator.issuers.vault.role import DEFAULT_CA, Role
 from rotator.issuers.vault.settings import VaultIssuerSettings
 from rotator.lib.issued import read_issued
 from rotator.lib.peers import https_peers
@@ -57,9 +57,13 @@ class VaultIssuer:
         return self._complete(_chain(answer))
 
     def roots(self) -> tuple[Certificate, ...]:
-        """The roots in the chain that the mount publishes; none where it knows only its intermediate."""
+        """The roots above the CA that signs, as the mount publishes them; none where it knows only its intermediate.
+
+        Raises:
+            IssueError: it cannot be asked, or publishes no CA.
+        """
         try:
-            found = self._published(self._settings.issuer_ref)
+            found = self._published(self._signer())
         except VaultError as error:
             raise self._translated(error) from error
         except PemError as error:
@@ -122,8 +126,7 @@ class VaultIssuer:
 
     def _token_that_may_not_ask(self, refused: VaultError) -> Check:
         """Vault answers a dead token and one without its policy `default` alike: whatever else it may do tells."""
-        settings = self._settings
-        if settings.auth.token is None or self._readable(f"{settings.mount}/roles/{settings.role}"):
+        if self._settings.auth.token is None or self._role().said:
             return Check("token", detail="it may not ask, so what it may write is not known beforehand")
         remedy = "give another token, or this one Vault's policy `default`, by which it may ask what it may do"
         return Check("token", str(self._translated(refused)), remedy)
@@ -131,7 +134,7 @@ class VaultIssuer:
     def _mount_checks(self, request: PreflightRequest) -> Iterator[Check]:
         settings = self._settings
         try:
-            role = Role(self._readable(f"{settings.mount}/roles/{settings.role}"))
+            role = self._role()
         except VaultError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
@@ -148,7 +151,7 @@ class VaultIssuer:
         ref = settings.issuer_ref or role.issuer_ref
         behaviour = self._readable(f"{settings.mount}/issuer/{ref}", old=True).get("leaf_not_after_behavior", "")
         try:
-            found = self._published("" if ref == "default" else ref)
+            found = self._published(ref)
         except PemError as error:
             yield Check("ca", f"{self.name}: the mount {settings.mount} has no CA: {error}", "give the mount a CA")
             return
@@ -164,6 +167,21 @@ class VaultIssuer:
             untold = f"the token may not read {path}, so what it allows is not known beforehand"
             return Check("role", detail=untold, told=False)
         return Check("role", detail="it allows the names and the key")
+
+    def _role(self) -> Role:
+        """The role, as far as the token may read it."""
+        return Role(self._readable(f"{self._settings.mount}/roles/{self._settings.role}"))
+
+    def _signer(self) -> str:
+        """Which CA of the mount signs: the configured one, else the one that the role names."""
+        if self._settings.issuer_ref:
+            return self._settings.issuer_ref
+        try:
+            return self._role().issuer_ref
+        except VaultError as error:
+            if not error.permanent:
+                raise
+            return DEFAULT_CA  # anybody may ask what is published: a login that is refused does not hide it
 
     def _readable(self, path: str, *, old: bool = False) -> Mapping[str, Any]:
         """What a path holds; empty where the token may not read it, or (`old`) the server may be too old to have it."""
@@ -198,19 +216,22 @@ class VaultIssuer:
 
     def _published_if_any(self) -> tuple[Certificate, ...]:
         try:
-            return self._published(self._settings.issuer_ref)
+            return self._published(self._signer())
         except (VaultError, PemError):
             return ()  # what came with the answer may be all that clients need; the validator judges it
 
     def _published(self, ref: str) -> tuple[Certificate, ...]:
-        """The CA of the mount, and those above it; anybody may ask.
+        """A CA of the mount, and those above it; anybody may ask.
+
+        Args:
+            ref: its name or id, or `DEFAULT_CA`, which an older Vault has as well.
 
         Raises:
             VaultError: it cannot be asked.
             PemError: there is none.
         """
         mount = self._settings.mount
-        path = f"{mount}/issuer/{ref}/json" if ref else f"{mount}/cert/ca_chain"
+        path = f"{mount}/cert/ca_chain" if ref == DEFAULT_CA else f"{mount}/issuer/{ref}/json"
         data = data_of(self._vault.read(path, public=True))
         above = data.get("ca_chain")
         text = "\n".join(str(each) for each in above) if isinstance(above, list) else above

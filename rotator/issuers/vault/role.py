@@ -16,6 +16,9 @@ from rotator.core.csr import is_address
 from rotator.core.model import KeySpec
 from rotator.lib.signing import common_name
 
+DEFAULT_CA = "default"
+"""How the engine calls the CA of a mount that signs where nobody names one."""
+
 _KEY_TYPES: Mapping[str, str] = {"rsa": "rsa", "ec": "ecdsa", "ed25519": "ed25519"}
 _LEAST_BITS = {"rsa": 2048, "ecdsa": 256}
 
@@ -42,7 +45,7 @@ class Role:
     @property
     def issuer_ref(self) -> str:
         ref = self.said.get("issuer_ref")
-        return ref if isinstance(ref, str) and ref and "/" not in ref else "default"
+        return ref if isinstance(ref, str) and ref and "/" not in ref else DEFAULT_CA
 
     def objections(self, names: Sequence[str], key: KeySpec) -> Iterator[str]:
         """What it would refuse about a request: one clause each."""
