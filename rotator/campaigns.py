@@ -23,6 +23,7 @@ from rotator.core.model import (
     Ask,
     Campaign,
     CampaignStatus,
+    Certificate,
     CertificateSpec,
     Facts,
     Inventory,
@@ -235,9 +236,9 @@ def revoke_old(
             store.keep_replaced(number, spec.name, _revoked(old, facts, others, campaign, world))
 
 
-def _old_of(name: str, campaign: Campaign) -> tuple[str, ...]:
+def _old_of(name: str, campaign: Campaign) -> tuple[Certificate, ...]:
     member = _member(campaign, name)
-    return tuple(old.certificate.fingerprint for old in member.old) if member else ()
+    return tuple(old.certificate for old in member.old) if member else ()
 
 
 def _member(campaign: Campaign | None, name: str) -> Member | None:

@@ -106,42 +106,62 @@ def _in_use(fingerprint: str, facts: Facts) -> Iterator[str]:
     for location, observation in facts.installed.items():
         if observation.chain is not None and observation.chain.fingerprint == fingerprint:
             yield f"{location} holds it"
-        elif observation.problem is not None and observation.problem.kind is ProblemKind.UNSEEN:
-            yield f"{location} could not be looked at and may hold it"
-    for endpoint, sightings in facts.served.items():
+    for sightings in facts.served.values():
         for sighting in sightings:
             if sighting.fingerprint == fingerprint:
                 yield f"{place(sighting)} serves it"
+    yield from _hidden(facts)
+
+
+def _hidden(facts: Facts) -> Iterator[str]:
+    """What a look could not see of a certificate's places and endpoints; any certificate may be there."""
+    for location, observation in facts.installed.items():
+        if observation.problem is not None and observation.problem.kind is ProblemKind.UNSEEN:
+            yield f"{location} could not be looked at and may hold it"
+    for endpoint, sightings in facts.served.items():
         if not any(sighting.state.up for sighting in sightings):
             yield f"{endpoint} did not show what it serves"
 
 
-def used_elsewhere(fingerprint: str, inventory: Inventory, but: str = "") -> tuple[str, ...]:
-    """Where somebody else than one spec is seen to use a certificate: other specs that share it, and what is served
-    without being in our care. A clause each; a mere copy that nobody serves is no use."""
-    return used_by_others([fingerprint], inventory, but)[fingerprint]
+def used_elsewhere(certificate: Certificate, inventory: Inventory, but: str = "") -> tuple[str, ...]:
+    """Where somebody else than one spec uses a certificate, or may: other specs that share it, or share a name with it
+    and could not be looked at, and what is served without being in our care. A clause each; a mere copy that nobody
+    serves is no use."""
+    return used_by_others([certificate], inventory, but)[certificate.fingerprint]
 
 
-def used_by_others(fingerprints: Iterable[str], inventory: Inventory, but: str = "") -> Mapping[str, tuple[str, ...]]:
-    """The same for several certificates, in one pass."""
-    found: dict[str, dict[str, None]] = {fingerprint: {} for fingerprint in fingerprints}
+def used_by_others(
+    certificates: Iterable[Certificate], inventory: Inventory, but: str = ""
+) -> Mapping[str, tuple[str, ...]]:
+    """The same for several certificates, in one pass; by fingerprint."""
+    names = {one.fingerprint: frozenset(one.names) for one in certificates}
+    found: dict[str, dict[str, None]] = {fingerprint: {} for fingerprint in names}
     for facts in inventory.facts:
-        if facts.spec.name == but:
-            continue
-        accepted = facts.history.accepted
-        if accepted is not None and accepted.fingerprint in found and current_chain(facts) == accepted:
-            found[accepted.fingerprint][f"it is the current one of {facts.spec.name}"] = None
-        for location, observation in facts.installed.items():
-            if observation.chain is not None and observation.chain.fingerprint in found:
-                found[observation.chain.fingerprint][f"{location} holds it for {facts.spec.name}"] = None
-        for sighting in (one for sightings in facts.served.values() for one in sightings):
-            if sighting.fingerprint in found:
-                found[sighting.fingerprint][f"{place(sighting)} serves it for {facts.spec.name}"] = None
+        if facts.spec.name != but:
+            for fingerprint, clause in _used_by(facts, names):
+                found[fingerprint][clause] = None
     for observation in inventory.unmanaged:
         chain = observation.chain
         if chain is not None and observation.handshake is not None and chain.fingerprint in found:
             found[chain.fingerprint][f"{observation.location} serves it"] = None
     return {fingerprint: tuple(clauses) for fingerprint, clauses in found.items()}
+
+
+def _used_by(facts: Facts, names: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """Which of these certificates one spec uses, or may; the names of each are known by fingerprint."""
+    whose, accepted = facts.spec.name, facts.history.accepted
+    if accepted is not None and accepted.fingerprint in names and current_chain(facts) == accepted:
+        yield accepted.fingerprint, f"it is the current one of {whose}"
+    for location, observation in facts.installed.items():
+        if observation.chain is not None and observation.chain.fingerprint in names:
+            yield observation.chain.fingerprint, f"{location} holds it for {whose}"
+    for sighting in (one for sightings in facts.served.values() for one in sightings):
+        if sighting.fingerprint in names:
+            yield sighting.fingerprint, f"{place(sighting)} serves it for {whose}"
+    for clause in _hidden(facts):
+        yield from (
+            (fingerprint, f"{clause}, of {whose}") for fingerprint, own in names.items() if own & set(facts.spec.names)
+        )
 
 
 def renew_first(name: str, reason: RevocationReason) -> str:

@@ -27,7 +27,7 @@ def revoke_one(request: Request, wiring: Wiring) -> str:
         everything = (look_again(spec, world, world.clock.now()),) if spec else inventory.facts
         candidate = _to_revoke(request, everything, world)
         fingerprint = candidate.certificate.fingerprint
-        used = (*in_use(fingerprint, everything), *used_elsewhere(fingerprint, inventory, name))
+        used = (*in_use(fingerprint, everything), *used_elsewhere(candidate.certificate, inventory, name))
         if used and not force:
             where = "; ".join(used[:MOST_NAMED])
             first = f"renew it first, `{renew_first(name, reason)}`" if spec else "see that nobody uses it first"
