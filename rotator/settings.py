@@ -72,8 +72,12 @@ class SecretRef:
             return value
         try:
             return Path(self._where).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SecretMissing(f"the secret file {self._where} cannot be read: {error}") from error
+        except OSError as error:
+            raise SecretMissing(
+                f"the secret file {self._where} cannot be read: {error.strerror or error}; {_remedy(error)}"
+            ) from error
+        except UnicodeDecodeError as error:  # not shown: it quotes bytes of the secret
+            raise SecretMissing(f"the secret file {self._where} cannot be read: it is no text in UTF-8") from error
 
     def __repr__(self) -> str:
         return f"SecretRef({self.reference!r})"
@@ -94,6 +98,12 @@ class SecretRef:
             python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda ref: ref.reference),
         )
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "let rotator's account read it"
+    return "put it there, or mend the path in the config"
 
 
 def server_url(value: str, what: str, like: str, *, schemes: Collection[str] = ("http", "https")) -> str:
@@ -122,11 +132,17 @@ def server_url(value: str, what: str, like: str, *, schemes: Collection[str] = (
 
 
 def parse_duration(value: object) -> object:
-    """Read `90s`, `1h30m`, `30d`; anything that is not such a text is left to pydantic.
+    """Read `90s`, `1h30m`, `30d`; what is neither text nor number is left to pydantic.
+
+    A number without a unit is refused: whoever writes `renew_before: 30` means days, and would get seconds.
 
     Raises:
-        ValueError: the text is no duration.
+        ValueError: the text is no duration, or the number has no unit.
     """
+    if isinstance(value, bool):
+        raise ValueError("it should be a duration like 30s, 15m, 1h30m or 30d")  # noqa: TRY004 - for pydantic
+    if isinstance(value, int | float) and value:
+        raise ValueError(f"{value} has no unit; write it like {value}s, {value}m, {value}h or {value}d")
     if not isinstance(value, str):
         return value
     text = value.strip()

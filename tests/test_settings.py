@@ -1,10 +1,13 @@
-"""Tests of what every plugin's settings share: addresses of servers."""
+"""Tests of what every plugin's settings share: addresses of servers, and secrets."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from rotator.settings import server_url
+from rotator.errors import SecretMissing
+from rotator.settings import SecretRef, server_url
 
 LIKE = "https://vault.example.com:8200"
 
@@ -42,3 +45,18 @@ def test_a_password_in_an_address_is_refused_and_not_shown() -> None:
         server_url("https://user:hunter2@vault", "a Vault", LIKE)
 
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_file_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    """The sentence has the path once, why, and what to do; no number of an error."""
+    missing = tmp_path / "token"
+    with pytest.raises(SecretMissing) as caught:
+        SecretRef(f"${{file:{missing}}}").reveal()
+    assert str(caught.value) == (
+        f"the secret file {missing} cannot be read: No such file or directory; "
+        "put it there, or mend the path in the config"
+    )
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(SecretMissing, match=r"binary cannot be read: it is no text in UTF-8"):
+        SecretRef(f"${{file:{binary}}}").reveal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
@@ -20,9 +21,8 @@ _FEW = 20
 _PLAIN = {
     "model_type": "it should be a mapping (key: value)",
     "dict_type": "it should be a mapping (key: value)",
-    "list_type": "it should be a list",
-    "tuple_type": "it should be a list",
-    "string_type": "it should be a text; put it in quotes",
+    "list_type": "it should be a list, like [first, second]",
+    "tuple_type": "it should be a list, like [first, second]",
     "bool_type": "it should be true or false",
     "bool_parsing": "it should be true or false",
     "int_type": "it should be a whole number",
@@ -31,6 +31,11 @@ _PLAIN = {
     "time_delta_type": "it should be a duration like 30s, 15m, 1h30m or 30d",
     "time_delta_parsing": "it should be a duration like 30s, 15m, 1h30m or 30d",
 }
+
+
+_SINGLE = {"string_type": "text", "path_type": "path"}
+_BOUND = re.compile(r"datetime\.timedelta\((?:0|(\w+)=(\d+))\)")
+"""How pydantic shows the least or the most of a duration that may be left out."""
 
 
 def mistakes(error: ValidationError, document: Document, at: Where, model: type[BaseModel]) -> list[ConfigProblem]:
@@ -102,14 +107,24 @@ def _sentence(details: ErrorDetails) -> str:
     kind, message = details["type"], details["msg"]
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if kind in _SINGLE:
+        return _single(_SINGLE[kind], details["input"])
     if kind in {"literal_error", "enum"}:
         return _choice(details)
     if kind == "string_pattern_mismatch":
         return f"its form is not allowed here (pattern {details['ctx']['pattern']})"
     if kind in {"too_short", "string_too_short"}:
-        return "it is empty" if details["ctx"]["min_length"] == 1 else message
+        empty = "it is empty; name at least one" if kind == "too_short" else "it is empty"
+        return empty if details["ctx"]["min_length"] == 1 else message
     text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = _BOUND.sub(lambda bound: f"{bound[2]} {bound[1]}" if bound[1] else "0 seconds", text)
     return text.replace("Input should be", "it should be", 1).replace("Input should", "it should", 1)
+
+
+def _single(what: str, given: object) -> str:
+    if isinstance(given, list | dict):
+        return f"it should be a single {what}, not a {'list' if isinstance(given, list) else 'mapping'}"
+    return f"it should be a {what}; put it in quotes"
 
 
 def _choice(details: ErrorDetails) -> str:

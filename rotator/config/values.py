@@ -95,6 +95,14 @@ def _read_label(value: str) -> str:
     return value
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """An issuer is no fallback of its own: another one was meant."""
+    twice = next((name for index, name in enumerate(names) if name in names[:index]), None)
+    if twice is not None:
+        raise ValueError(f"{twice!r} stands there twice; name each issuer once")
+    return names
+
+
 def _read_workload(value: str) -> str:
     if not _WORKLOAD.match(value):
         raise ValueError(f"{value!r} is no workload; write its kind and name, like Deployment/checkout")
@@ -111,6 +119,7 @@ IssuerNames = Annotated[
     tuple[str, ...],
     BeforeValidator(_listed, json_schema_input_type=str | list[str]),
     Field(min_length=1),
+    AfterValidator(_each_once),
 ]
 
 Workloads = Annotated[
