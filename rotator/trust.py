@@ -90,7 +90,7 @@ def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None
         issuer_roots: shared by all certificates of one look.
     """
     spec, asked = facts.spec, issuer_roots or IssuerRoots(world)
-    stated = spec.trust or next((world.issuer_trust[name] for name in spec.issuers if name in world.issuer_trust), None)
+    stated = stated_trust(spec, world)
     if stated is not None:
         return _stated(stated, spec, world, asked)
     chains = _in_use(facts)
@@ -107,6 +107,11 @@ def trust_of(facts: Facts, world: World, issuer_roots: IssuerRoots | None = None
         # An issuer without roots of its own is a public one; or its CA is still to be made, and nothing can be told.
         return replace(system, guessed=bool(chains))
     return Trust(f"issuer {', '.join(spec.issuers)}", anchors, problem=problem)
+
+
+def stated_trust(spec: CertificateSpec, world: World) -> TrustSpec | None:
+    """What the config says that its clients trust: the certificate itself, else the first issuer that says it."""
+    return spec.trust or next((world.issuer_trust[name] for name in spec.issuers if name in world.issuer_trust), None)
 
 
 def _stated(stated: TrustSpec, spec: CertificateSpec, world: World, asked: IssuerRoots) -> Trust:

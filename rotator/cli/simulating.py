@@ -15,7 +15,7 @@ from rotator.cli.scanwishes import duration
 from rotator.cli.screen import progress, remark
 from rotator.core.budget.known import budget_of
 from rotator.core.budget.limits import PRESETS, CaLimits
-from rotator.core.lead import DAY, HOUR, PolicySettings
+from rotator.core.lead import DAY, HOUR, PolicySettings, lead_capped, span
 from rotator.core.model import Mode
 from rotator.core.simulate import Fleet, ModelIssuer, Outage, Share, Simulation, TooShort, found, simulate, steady
 from rotator.core.simulate.ca import limited
@@ -117,9 +117,10 @@ def run(fleets: Fleets, wishes: Wishes) -> tuple[Simulation, ...]:
         Mistake: what is said of the issuer makes no sense.
     """
     failures = _share(wishes.failures, "--failures")
-    outages = tuple(_outage(word) for word in wishes.outages)
+    outages = tuple(_outage(word, wishes.days) for word in wishes.outages)
     limits = _limits(wishes)
     simulations: list[Simulation] = []
+    _tell_of_caps(fleets)
     with progress("simulating"):
         for fleet in fleets.fleets:
             domain_of = fleets.policy.registered_domain
@@ -132,6 +133,18 @@ def run(fleets: Fleets, wishes: Wishes) -> tuple[Simulation, ...]:
             policy = _knowing(fleets.policy, limits, fleet)
             simulations.append(simulate(fleet, policy, issuer, wishes.days, moving=wishes.moving))
     return tuple(simulations)
+
+
+def _tell_of_caps(fleets: Fleets) -> None:
+    """A lead of more than two thirds of a lifetime is not what is simulated."""
+    lives = {(life.lifetime, life.renew_before): life for fleet in fleets.fleets for life in fleet.lives}
+    for (lifetime, asked), life in lives.items():
+        if asked is not None and lead_capped(lifetime, asked):
+            used = timedelta(microseconds=life.lead_us)
+            remark(
+                f"rotator: a lead of {span(asked)} is capped at two thirds of the lifetime: {span(used)} for those of "
+                f"{span(lifetime)}"
+            )
 
 
 # ---------------------------------------------------------------- the fleet
@@ -230,13 +243,15 @@ def _length(text: str, option: str) -> timedelta:
     return found
 
 
-def _outage(word: str) -> Outage:
+def _outage(word: str, days: int) -> Outage:
     matched = _OUTAGE.match(word)
     if matched is None or matched["day"] == "0":
         raise Mistake(f"--outage {word!r} is no outage; write how long and when, like 12h@day30 (the first day is 1)")
     day = int(matched["day"])
     if day > _MOST_DAYS:
         raise Mistake(f"--outage {word!r} is after the last day that can be simulated, {_MOST_DAYS:,}")
+    if day > days:
+        raise Mistake(f"--outage {word!r} begins after the {days:,} days that are simulated; raise --days")
     begins = microseconds((day - 1) * DAY)
     return Outage(begins, begins + microseconds(_length(matched["length"], "--outage")))
 

@@ -13,7 +13,7 @@ from rotator.core.pem import moment
 from rotator.core.readiness import Line, Verdict
 from rotator.core.trust import path_root
 
-CAA, OUTLIVES, KEY, STATE = "caa", "outlives", "key", "state"
+CAA, OUTLIVES, KEY, STATE, TRUST = "caa", "outlives", "key", "state", "trust"
 
 _NEW_CA = (
     "put a CA there that lives longer, and have its root trusted before it signs; where that is done already, renew "

@@ -133,7 +133,7 @@ def of_clock(inventory: Inventory, plan: Plan) -> Iterator[Case]:
         owner="",
         since=inventory.at,
         headline=f"of this machine is {told(skew.believed)}",
-        detail=f"By others' clocks:\n{listed(f'{one.peer}: {told(one)}' for one in skew.peers)}\n"
+        detail=f"By others' clocks:\n{listed(told(one) for one in skew.peers)}\n"
         f"It says {moment(inventory.at)} now. So {means}.\n"
         "To do: set it, and have it kept (chrony, systemd-timesyncd); or find out whose clock is wrong instead.",
         command="",

@@ -28,10 +28,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from rotator.core.model import Chain, IssueRequest
+from rotator.core.model import Chain, Check, IssueRequest, PreflightRequest
 from rotator.errors import IssueError, Pending, SecretMissing
 from rotator.lib import process
 from rotator.lib.issued import read_issued
+from rotator.lib.writable import command_problem
 from rotator.ports import Clock, Keep
 from rotator.settings import Duration, PluginSettings, SecretRef
 
@@ -87,6 +88,16 @@ class CommandIssuer:
                 f"{self.name}: {program} ended with status {ran.code}: {said}", permanent=ran.code in REFUSED
             )
         return read_issued(ran.stdout, f"{self.name}: {program}")
+
+    def preflight(self, request: PreflightRequest) -> tuple[Check, ...]:
+        """What is at hand: the program, and the secrets of its environment. It is not run, so the CA is not asked."""
+        program = Check("program", *command_problem(self._settings.command))
+        untold = Check("signing", detail="whether the CA would sign only an order tells", told=False)
+        try:
+            self._environment()
+        except IssueError as error:
+            return (program, Check("environment", str(error), "set it where rotator runs"), untold)
+        return (program, untold)
 
     def _environment(self) -> dict[str, str]:
         try:

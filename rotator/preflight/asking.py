@@ -15,13 +15,14 @@ from typing import TypeAlias
 from rotator.core import beforehand
 from rotator.core.cohorts import Cohort, Member, answers_of, cohorts
 from rotator.core.lead import renew_at
-from rotator.core.model import Certificate, CertificateSpec, Check, Facts, PreflightRequest
+from rotator.core.model import Certificate, CertificateSpec, Check, Facts, PreflightRequest, TrustKind
 from rotator.core.readiness import Answer, Line, Readiness, Verdict, line_of
 from rotator.errors import IssueError, RotatorError
 from rotator.lib.caa import CaaRecords, Resolving
 from rotator.lib.lanes import Work, in_lanes
 from rotator.log import logger
 from rotator.ports import Anchors, Issuer, NamedInCaa, Preflight, Rehearses
+from rotator.trust import stated_trust
 from rotator.world import World
 
 log = logger(__name__)
@@ -157,6 +158,19 @@ def _beforehand(issuer: str, facts: Facts, world: World, key_problem: str) -> It
     if key_problem:
         yield Line(beforehand.STATE, Verdict.FAILS, key_problem)
     yield beforehand.key(facts.spec)
+    yield from _untrusting(facts.spec, world)
+
+
+def _untrusting(spec: CertificateSpec, world: World) -> Iterator[Line]:
+    """Without the roots that its clients trust nothing that is issued can be validated."""
+    stated = stated_trust(spec, world)
+    if stated is None or stated.kind is not TrustKind.FILE:
+        return
+    try:
+        world.file_roots(stated.path)
+    except RotatorError as error:
+        remedy = "put the roots there that its clients trust, or mend the path in `trust`"
+        yield Line(beforehand.TRUST, Verdict.FAILS, str(error), remedy)
 
 
 def caa_domains(issuer: object) -> tuple[str, ...]:

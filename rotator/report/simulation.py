@@ -84,7 +84,9 @@ def _shown(living: Sequence[Living]) -> Sequence[Living]:
 
 
 def per_day(number: float) -> str:
-    """A mean, with a digit behind the point where that says something."""
+    """A mean, with as many digits behind the point as say something."""
+    if number < 0.1:
+        return f"{number:.2g}"
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
 
 
@@ -97,6 +99,8 @@ def by_hand(one: Simulation) -> str:
 
 
 def _hours(length: timedelta) -> str:
+    if length < HOUR:
+        return span(length)
     return f"{length / HOUR:,.1f} h" if length < 100 * HOUR else f"{length / HOUR:,.0f} h"
 
 

@@ -112,6 +112,7 @@ def test_lets_encrypts_limits() -> None:
         (["-l", "40000d"], "--lifetime '40000d' is too long; up to 36,500 days"),
         (["--renew-before", "40000d"], "--renew-before '40000d' is too long"),
         (["--outage", "12h@day4000"], "after the last day that can be simulated, 3,650"),
+        (["--outage", "12h@day366"], "begins after the 365 days that are simulated; raise --days"),
         (["--outage", "12@day3"], "--outage: '12' is no duration"),
         (["--outage", "12h@day0"], "the first day is 1"),
         (["--limits", "letsencrypted"], "no limits of 'letsencrypted' are known; there are those of letsencrypt and"),
@@ -127,6 +128,25 @@ def test_what_cannot_be_simulated(words: list[str], said: str) -> None:
     assert said in " ".join(ended.stderr.split())
     assert ended.stderr.startswith("rotator: ")
     assert ended.stdout == ""
+
+
+def test_a_lead_that_is_capped_is_told() -> None:
+    """More than two thirds of a lifetime is no lead: what is simulated instead is said beside the result."""
+    ended = call("simulate", "-n", "3", "-l", "47d", "-l", "398d", "--renew-before", "40d")
+    assert ended.exit_code == 0
+    assert " ".join(ended.stderr.split()) == (
+        "rotator: a lead of 40 d is capped at two thirds of the lifetime: 31 d for those of 47 d"
+    )
+
+
+def test_a_few_certificates_have_figures_too() -> None:
+    """One certificate of 47 days: twelve renewals a year, 54 minutes by hand."""
+    ended = call("simulate", "-n", "1")
+    assert ended.exit_code == 0
+    words = " ".join(ended.stdout.split())
+    assert "1 certificate of 47 d: 12 rotations in 365 d" in words
+    assert "a day 0.033 0 0 1 1 day 16" in words
+    assert "54 min in 365 d, 62 s a week (4.5 minutes each)" in words
 
 
 def test_the_fleet_that_a_config_finds(fleet: Fleet) -> None:

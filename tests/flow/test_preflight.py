@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rotator.app import once
-from rotator.core.model import Check, Mode, Notice, NoticeKind, PreflightRequest, Severity
+from rotator.core.model import Check, Mode, Notice, NoticeKind, PreflightRequest, Severity, TrustKind, TrustSpec
+from rotator.core.pem import certificate_pem
 from rotator.core.readiness import Line, Readiness, Verdict
 from rotator.inventory import take_stock
 from rotator.lib.caa import Resolving
@@ -133,6 +134,20 @@ def test_a_ca_that_ends_soon(site: Site) -> None:
     line = lines(one, "dying")["outlives"]
     assert "CN=Dying" in line.text
     assert "have its root trusted" in line.remedy
+
+
+def test_trusted_roots_that_cannot_be_read(site: Site, tmp_path: Path) -> None:
+    """The file that `trust` names is not there: what is issued could not be validated, so the renewal would fail."""
+    missing = tmp_path / "roots.pem"
+    spec = site.declare("shop", site.service("shop"))
+    site.specs["shop"] = replace(spec, trust=TrustSpec(TrustKind.FILE, str(missing)))
+    one = asked(site)["shop"]
+    assert one.fails
+    trust = lines(one, "")["trust"]
+    assert trust.text == f"the trusted roots in {missing} cannot be read: No such file or directory"
+    assert "trust" in trust.remedy
+    missing.write_bytes(certificate_pem(site.issuing.root))
+    assert "trust" not in lines(asked(site)["shop"], "")
 
 
 def test_an_issuer_that_left_the_config(site: Site) -> None:

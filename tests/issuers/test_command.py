@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rotator.core.model import PreflightRequest
 from rotator.core.pem import key_matches
 from rotator.errors import IssueError, Pending
 from rotator.issuers.command import CommandIssuer, CommandSettings
@@ -171,3 +172,25 @@ def test_a_mistake_in_the_settings_is_refused(settings: dict[str, object]) -> No
     """No command, no time, and a secret written into the config are mistakes."""
     with pytest.raises(ValidationError):
         CommandSettings.model_validate(settings)
+
+
+def test_the_preflight_looks_at_what_is_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is not there or may not run and a secret that is missing are told; the CA itself is not asked."""
+    script = tmp_path / "ca"
+    request = PreflightRequest(("shop.example.com",))
+    (program, *_) = command(str(script)).preflight(request)
+    assert (program.name, program.problem) == ("program", f"there is no program {script}")
+    script.write_text("#!/bin/sh\ntouch asked\n")
+    script.chmod(0o600)
+    assert command(str(script)).preflight(request)[0].remedy == f"`chmod +x {script}`"
+    script.chmod(0o700)
+    issuer = command(str(script), environment={"TOKEN": "${env:CORPORATE_CA_TOKEN}"})
+    monkeypatch.delenv("CORPORATE_CA_TOKEN", raising=False)
+    found = {check.name: check for check in issuer.preflight(request)}
+    assert not found["program"].problem
+    assert "CORPORATE_CA_TOKEN is not set" in found["environment"].problem
+    monkeypatch.setenv("CORPORATE_CA_TOKEN", "x")
+    found = {check.name: check for check in issuer.preflight(request)}
+    assert not any(check.problem for check in found.values())
+    assert not found["signing"].told
+    assert list(tmp_path.iterdir()) == [script]

@@ -342,3 +342,12 @@ class TestSettings:
         issue(issuer, ask("a.example.com"))
 
         assert issuer.roots() == read_certificates((tmp_path / "ca.crt").read_bytes())
+
+
+def test_a_place_where_no_ca_can_be_made_is_told_beforehand(tmp_path: Path) -> None:
+    """A CA that is still to be made needs a folder: one that is a file, or lies below one, is an objection."""
+    assert not objections(local_ca(tmp_path / "new" / "ca"), "shop.example.com")
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "ca"):
+        assert objections(local_ca(folder), "shop.example.com") == (f"the folder {tmp_path / 'file'} is no folder",)
+    assert not (tmp_path / "new").exists()

@@ -99,7 +99,7 @@ def refusal(answer: requests.Response, issuer: str, now: datetime) -> Refused:
         permanent = True  # no wait mends it, so a person is told at once
     else:
         said = sentence(problem) or "nothing that explains it"
-        why = f"the CA says: {said}{_action_link(problem, answer) if code == 'userActionRequired' else ''}"
+        why = f"the CA says: {said}{_action(problem, answer, issuer) if code == 'userActionRequired' else ''}"
     return Refused(
         f"{issuer}: {why} (status {answer.status_code})",
         code=code,
@@ -179,11 +179,12 @@ def _shortened(text: str, most: int = _MOST_SHOWN) -> str:
     return text[:cut].rstrip()
 
 
-def _action_link(problem: Mapping[str, Any], answer: requests.Response) -> str:
-    """Where a person has to act (RFC 8555, 7.3.3); shown, never asked for."""
+def _action(problem: Mapping[str, Any], answer: requests.Response, issuer: str) -> str:
+    """What a person has to do (RFC 8555, 7.3.3); the link is shown, never asked for."""
     terms = answer.links.get("terms-of-service", {}).get("url")
     where = problem.get("instance") or terms
-    return f"; open {where}" if isinstance(where, str) and _is_link(where) else ""
+    opened = f"; open {where}" if isinstance(where, str) and _is_link(where) else ""
+    return f"{opened}, then agree with `rotator account update {issuer} --agree-terms`" if opened and terms else opened
 
 
 def _unpause_link(problem: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from rotator.issuers.local_ca.revocations import RECORD
 from rotator.issuers.local_ca.settings import ROOT_SUFFIX, LocalCaSettings
 from rotator.lib import atomicfile
 from rotator.lib.signing import Authority, SigningKey, load_signing_key, make_intermediate, make_root
+from rotator.lib.writable import folder_problem
 from rotator.ports import Clock
 
 ROOT_KEY = "root.key"
@@ -80,6 +81,10 @@ class CaFiles:
         if load(certificate).public_key() != key.public_key():
             raise self._wrong(f"the key {self._key} does not belong to the CA in {self.certificate}")
         return Authority(certificate, tuple(above), key)
+
+    def no_room(self) -> tuple[str, str]:
+        """Why no CA could be made here, and what to do about it; both empty where one could."""
+        return folder_problem(next(above for above in (self.folder, *self.folder.parents) if above.exists()))
 
     def make(self) -> None:
         """Make a CA; of several processes that try at once, the first does and the others use what it made.

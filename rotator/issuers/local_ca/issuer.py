@@ -65,7 +65,7 @@ class LocalCaIssuer:
         try:
             with self._files.explained():
                 if self._files.is_to_be_made:
-                    return (Check("ca", detail="it is made at the first issue"),)
+                    return (Check("ca", *self._files.no_room(), detail="it is made at the first issue"),)
                 authority = self._files.authority()
             self._window(authority, request.lifetime or self._settings.lifetime)
         except IssueError as error:

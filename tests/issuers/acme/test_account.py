@@ -144,6 +144,7 @@ def test_terms_that_changed_are_a_persons_work(front: Front, make: MakeIssuer) -
             issue(make(front), ask(fresh()))
 
         assert refused.value.permanent
+        assert ("`rotator account update" in str(refused.value)) is bool(link)  # else it may be about something else
 
 
 @pytest.fixture(scope="module")
