@@ -67,7 +67,7 @@ class Accounts:
 
     def get(self) -> Account:
         """The kept account; the first time a new key, kept before anybody sees it, the same for all who ask at once."""
-        return self._change(lambda kept: kept or Account(new_key(KeySpec())))
+        return self.peek() or self._change(lambda kept: kept or Account(new_key(KeySpec())))
 
     def put(self, account: Account) -> Account:
         """Keep it as it is now."""
