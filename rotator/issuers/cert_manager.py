@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rotator.core.model import Certificate, Chain, Check, Endpoint, IssueRequest, PreflightRequest
 from rotator.core.pem import PemError, certificate_pem, read_certificates
@@ -42,6 +42,7 @@ AT_ONCE = timedelta(seconds=10)
 """How long cert-manager is waited for before the rotation is put aside: a CA of its own answers within a second."""
 
 _CA = "ca"
+_KINDS = ("Issuer", "ClusterIssuer")
 
 
 class IssuerReference(PluginSettings):
@@ -56,6 +57,15 @@ class IssuerReference(PluginSettings):
     name: str = Field(min_length=1)
     kind: str = Field(default="Issuer", min_length=1)
     group: str = GROUP
+
+    @model_validator(mode="after")
+    def _kind_exists(self) -> Self:
+        if self.group == GROUP and self.kind not in _KINDS:
+            raise ValueError(
+                f"{self.kind!r} is no kind of cert-manager's own; there are {' and '.join(_KINDS)}, and an external "
+                "issuer has its `group` beside its kind"
+            )
+        return self
 
 
 class CertManagerSettings(KubeIssuerSettings):

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rotator.core.pem import certificate_pem, key_matches
 from rotator.core.trust import verify_path
 from rotator.errors import IssueError, Pending
-from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings
+from rotator.issuers.cert_manager import CertManagerIssuer, CertManagerSettings, IssuerReference
 from rotator.ports import Clock
 from tests.issuers.asking import Asked, Drawer, ask, clock_at, hurried_clock, objections
 from tests.issuers.asking import issue_in_time as issue
@@ -123,6 +124,13 @@ class TestSigning:
         assert found["spec"]["duration"] == "7200s"
         secrets = cert_manager.server.expect("GET", f"/api/v1/namespaces/{kube_namespace}/secrets")["items"]
         assert secrets == []
+
+
+def test_a_kind_that_cert_manager_does_not_have_is_a_mistake() -> None:
+    """A misspelled kind is seen in the config, not when a request waits for ever; an external issuer's is its own."""
+    with pytest.raises(ValidationError, match="'ClusterIsuer' is no kind of cert-manager's own"):
+        IssuerReference.model_validate({"name": "ca", "kind": "ClusterIsuer"})
+    assert IssuerReference.model_validate(EXTERNAL).kind == "FarIssuer"
 
 
 class TestWaiting:
