@@ -80,7 +80,7 @@ def test_nothing_to_ask_about(fleet: Fleet) -> None:
 
 
 def test_an_issuer_that_cannot_tell(fleet: Fleet) -> None:
-    """An issuer that is a command cannot be asked beforehand: that is said, and is no failure."""
+    """Whether a command would sign cannot be asked beforehand: that is said, and is no failure."""
     fleet.put("shop", left=60 * DAY)
     text = fleet.config.read_text().replace(
         f"local_ca: {{ca_certificate: {fleet.folder}/ca/ca.crt, ca_key: {fleet.folder}/ca/ca.key, lifetime: 90d}}",
@@ -89,4 +89,4 @@ def test_an_issuer_that_cannot_tell(fleet: Fleet) -> None:
     fleet.config.write_text(text.replace("    trust: issuer\n", ""))
     asked = fleet.call("preflight")
     assert asked.exit_code == 0, asked.stdout + asked.stderr
-    assert "cannot be asked beforehand" in " ".join(asked.stdout.split())
+    assert "- whether the CA would sign only an order tells" in " ".join(asked.stdout.split())
