@@ -153,5 +153,5 @@ def _texts(value: Any) -> str:
     return ""
 
 
-SHORT = timedelta(seconds=1)
+SHORT = timedelta(seconds=5)
 """The time limit of the alerters under test."""

@@ -59,7 +59,7 @@ def _endpoints(request: pytest.FixtureRequest) -> SourceSubject:
 
     def build() -> Source:
         endpoints = [f"127.0.0.1:{port}" for port in ports.values()]
-        settings = EndpointsSettings.model_validate({"endpoints": endpoints, "timeout": "2s"})
+        settings = EndpointsSettings.model_validate({"endpoints": endpoints, "timeout": "6s"})
         return EndpointsSource("public", settings, real_clock())
 
     def put(name: str, bundle: Bundle) -> None:

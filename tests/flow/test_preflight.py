@@ -112,13 +112,13 @@ def test_an_issuer_that_breaks_or_hangs_delays_nobody(site: Site) -> None:
     site.issuers["breaks"].says = breaks  # type: ignore[attr-defined]  # the test's own
     site.issuers["hangs"].says = hangs  # type: ignore[attr-defined]  # the test's own
     began = time.monotonic()
-    found = asked(site, Asking(limit=timedelta(seconds=2)))
-    assert time.monotonic() - began < 30
+    found = asked(site, Asking(limit=timedelta(seconds=10)))
+    assert time.monotonic() - began < 60
     stuck.set()
     assert found["breaks"].unknown
     assert not found["breaks"].fails
     assert "a fault in the issuer breaks itself (ValueError)" in lines(found["breaks"], "breaks")["preflight"].text
-    assert "not answered within 2 s" in lines(found["hangs"], "hangs")["preflight"].text
+    assert "not answered within 10 s" in lines(found["hangs"], "hangs")["preflight"].text
     assert not found["well"].unknown
 
 

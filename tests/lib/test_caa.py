@@ -132,7 +132,7 @@ def test_a_silent_zone_costs_no_other(tmp_path: Path) -> None:
         port = silent.getsockname()[1]
         elsewhere = dict.fromkeys(["dead.test", *(f"dead{number}.test" for number in range(12))], port)
         with start_bind(tmp_path, {"shop.test": ZONE}, resolver=True, elsewhere=elsewhere) as server:
-            records = CaaRecords(Resolving((server.address,), server.port, seconds=0.2))
+            records = CaaRecords(Resolving((server.address,), server.port, seconds=0.6))
             found = records.of(dead)
             assert records.of(["www.shop.test"]) == {"www.shop.test": Caa("shop.test", (LETSENCRYPT,))}
     assert found["www0.dead.test"].detail == "the resolver gave no answer for www0.dead.test in time"
@@ -179,7 +179,7 @@ def test_many_names_at_once(bind: Bind) -> None:
 
 def test_what_was_looked_up_is_remembered(bind: Bind) -> None:
     """One that is asked for certificate after certificate goes on without the server for what it knows already."""
-    records = CaaRecords(Resolving((bind.address,), bind.port, seconds=0.3))
+    records = CaaRecords(Resolving((bind.address,), bind.port, seconds=3))
     first = records.of(["www.shop.test", "*.shop.test", "192.0.2.1"])
     assert first == dict.fromkeys(["www.shop.test", "*.shop.test"], Caa("shop.test", (LETSENCRYPT,)))
     bind.process.send(signal.SIGSTOP)

@@ -83,7 +83,7 @@ class TestLimits:
         """Children of the command do not outlive the limit."""
         note = tmp_path / "child"
         with pytest.raises(ProcessError):
-            run([*SHELL, f"sleep 600 & echo $! > {note}; wait"], seconds=1)
+            run([*SHELL, f"sleep 600 & echo $! > {note}; wait"], seconds=4)
 
         assert has_ended(int(note.read_text()), seconds=10)
 

@@ -163,7 +163,7 @@ class TestWhatIsServed:
         """A server that falls silent when it is asked for RSA may have such a certificate: that is not passed over."""
         bundle = issued(issuing)
         with peer(once(tls(server_context(tmp_path, bundle)), then=silent)) as port:
-            first, second = probe([at(port)], every_key=True, total_seconds=1)
+            first, second = probe([at(port)], every_key=True, total_seconds=4)
 
         assert first.chain == bundle.chain
         assert (second.state, second.key) == (SightingState.TIMEOUT, "rsa")

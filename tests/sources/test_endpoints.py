@@ -29,7 +29,7 @@ def issuing() -> Authority:
 
 
 def look(*endpoints: str) -> list[Observation]:
-    settings = EndpointsSettings.model_validate({"endpoints": endpoints, "timeout": "1s"})
+    settings = EndpointsSettings.model_validate({"endpoints": endpoints, "timeout": "5s"})
     return list(EndpointsSource("public", settings, real_clock()).observe())
 
 
