@@ -50,7 +50,7 @@ def comparison(many: Sequence[Simulation]) -> RenderableType:
             f"{_hours(one.toil_a_week)} a week",
         )
     length, number = many[0].length, many[0].certificates
-    title = f"{number:,} certificates, {span(length)}, each lifetime by itself"
+    title = f"{_count(number, 'certificate')}, {span(length)}, each lifetime by itself"
     return Group(Text(title, "bold"), "", rows)
 
 

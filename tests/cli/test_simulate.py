@@ -167,6 +167,8 @@ def test_what_if_all_lived_47_days(fleet: Fleet) -> None:
     fleet.put("shop", left=40 * DAY)
     found = json.loads(fleet.call("simulate", "--days", "80", "-l", "47d", "-o", "json").stdout)
     assert [day for day, number in enumerate(found["by_day"]) if number] == [9, 41, 72]
+    (lives,) = found["lifetimes"]
+    assert (lives["certificates"], lives["lifetime_seconds"]) == (1, (47 * DAY).total_seconds())
 
 
 def test_a_fleet_of_the_same_kind_and_any_size(fleet: Fleet) -> None:
@@ -191,3 +193,8 @@ def test_several_lifetimes_of_a_found_fleet_stand_side_by_side(fleet: Fleet) -> 
     assert "several need --compare" in fleet.call("simulate", "-l", "47d", "-l", "6d").stderr
     both = json.loads(fleet.call("simulate", "--compare", "-l", "47d", "-l", "6d", "-o", "json").stdout)
     assert both["simulations"][0]["rotations"] < both["simulations"][1]["rotations"]
+    title, *rows = (
+        line.split() for line in fleet.call("simulate", "--compare", "-l", "47d", "-l", "6d").stdout.splitlines()
+    )
+    assert title[:2] == ["1", "certificate,"]
+    assert [row[:2] for row in rows if row][1:] == [["47", "d"], ["6", "d"]], "each row by its own lifetime"

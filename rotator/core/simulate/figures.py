@@ -71,7 +71,7 @@ class Lateness:
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """A part of the fleet as it began: so many certificates of one lifetime and lead."""
+    """A part of the fleet: so many certificates whose renewals give one lifetime, with one lead."""
 
     certificates: int
     lifetime: timedelta
@@ -191,7 +191,7 @@ def spread(numbers: Sequence[int]) -> Spread:
 
 
 def _living(fleet: Fleet) -> tuple[Living, ...]:
-    counts = Counter(fleet.life)
+    counts = Counter(fleet.later)
     parts = (Living(number, fleet.lives[life].lifetime, fleet.lives[life].lead) for life, number in counts.items())
     return tuple(sorted(parts, key=lambda part: (-part.lifetime, -part.lead)))
 
