@@ -29,20 +29,20 @@ class Trusts:
     def problems(
         self, document: Document, where: Where, stated: TrustSpec | None, issuers: Sequence[str]
     ) -> Iterator[ConfigProblem]:
-        """A fallback that clients would not trust is no fallback.
+        """An issuer whose chains clients would not trust is none to order from.
 
         `trust: issuer` is the roots of the whole list, so that none of it can lie outside.
 
         Args:
             where: the certificate or rule whose `issuer` is meant.
-            stated: what itself says that its clients trust.
+            stated: what itself says that its clients trust; else the first issuer that says it counts.
         """
-        expected = stated or self._stated.get(issuers[0])
+        expected = stated or next((self._stated[name] for name in issuers if name in self._stated), None)
         if expected is None or expected.kind is TrustKind.ISSUER:
             return
         for index, issuer in enumerate(issuers):
             why = self._stated_otherwise(issuer, expected)
-            if not why and index:
+            if not why and self._stated.get(issuer) != expected:  # who says the same of its clients is believed
                 why = self._led_elsewhere(issuer, expected)
             if why:
                 listed: Where = (*where, "issuer", index)

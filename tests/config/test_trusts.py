@@ -80,6 +80,18 @@ def test_what_the_first_issuer_says_of_its_clients_counts(tmp_path: Path, cas: t
     assert [one.path for one in problems(text + adopting)] == ["certificates[0].issuer[1]", "adopt[0].issuer[1]"]
 
 
+def test_whoever_declares_it_first_counts(tmp_path: Path, cas: tuple[Authority, Authority]) -> None:
+    """Where the first issuer says nothing and the next one does, the first is held against that, as in a rotation; an
+    issuer is believed what its own entry says."""
+    second = LOCAL + ", trust: {{file: {folder}/other.pem}}"
+    (tmp_path / "other.pem").write_bytes(certificate_pem(cas[1].certificate))
+    (problem,) = problems(written(tmp_path, second))
+    assert problem.path == "certificates[0].issuer[0]"
+    assert "chains of first lead to other roots" in problem.message
+    first = ", trust: {{file: {folder}/other.pem}}"
+    assert not problems(written(tmp_path, second, first=first))
+
+
 def test_the_systems_store_is_read_where_it_is_named(
     tmp_path: Path, cas: tuple[Authority, Authority], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +99,8 @@ def test_the_systems_store_is_read_where_it_is_named(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
     (problem,) = problems(written(tmp_path, LOCAL, trust="    trust: system\n"))
     assert "but the clients here trust the system's roots" in problem.message
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "second" / "ca.crt"))
+    with (tmp_path / "trusted.pem").open("ab") as store:
+        store.write((tmp_path / "second" / "ca.crt").read_bytes())
     assert not problems(written(tmp_path, LOCAL, trust="    trust: system\n"))
 
 
