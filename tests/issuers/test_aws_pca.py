@@ -356,7 +356,9 @@ class TestBeforehand:
 
         issue(make(signing_algorithm="SHA256WITHECDSA", lifetime="9d"), ask("a.example.com"))
 
-        assert "not known beforehand" in check(full, "ca", 9 * DAY).detail
+        found = check(full, "ca", 9 * DAY)
+        assert "not known beforehand" in found.detail
+        assert not found.told
         assert not check(full, "ca", 9 * DAY).problem
         assert "AWS denies DescribeCertificateAuthority" in check(full, "ca").problem
 

@@ -220,6 +220,7 @@ class TestRefusals:
 
         assert not found.problem
         assert found.detail == "what the provisioner does not claim the CA does, and tells nobody"
+        assert not found.told
         assert chain.lifetime > 29 * DAY
 
     def test_a_claim_of_the_provisioner_is_known_beside_one_of_the_ca(self, tmp_path: Path, make: MakeIssuer) -> None:

@@ -281,6 +281,7 @@ class TestToken:
         if reads:
             assert not alone.problem
             assert "what it may write is not known beforehand" in alone.detail
+            assert not alone.told
         else:
             assert "the token may have expired" in alone.problem
             assert "policy `default`" in alone.remedy

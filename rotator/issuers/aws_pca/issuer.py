@@ -176,7 +176,8 @@ class AwsPcaIssuer:
                 described = self._described(pca)
         except AwsError as error:
             if error.denied and not self._needs_the_ca(request.lifetime):
-                return (Check("ca", detail="it may not be described, so whether it is well is not known beforehand"),)
+                untold = "it may not be described, so whether it is well is not known beforehand"
+                return (Check("ca", detail=untold, told=False),)
             return (Check("ca", str(self._translated(error))),)
         status = str(described.get("Status"))
         if status != "ACTIVE":

@@ -127,7 +127,7 @@ class VaultIssuer:
     def _token_that_may_not_ask(self, refused: VaultError) -> Check:
         """Vault answers a dead token and one without its policy `default` alike: whatever else it may do tells."""
         if self._settings.auth.token is None or self._role().said:
-            return Check("token", detail="it may not ask, so what it may write is not known beforehand")
+            return Check("token", detail="it may not ask, so what it may write is not known beforehand", told=False)
         remedy = "give another token, or this one Vault's policy `default`, by which it may ask what it may do"
         return Check("token", str(self._translated(refused)), remedy)
 
