@@ -21,6 +21,7 @@ from rotator.asked import NOT_DONE, carry_out
 from rotator.core.model import Outcome
 from rotator.core.plan import next_wake, wake_after
 from rotator.errors import RotatorError
+from rotator.lib.clock import WAKE_SECONDS
 from rotator.log import logger
 from rotator.notify import deliver_again
 from rotator.preflight import Asking, take_round
@@ -35,8 +36,6 @@ _PREFLIGHT_EVERY = timedelta(seconds=15)
 """How often it is looked up whose turn it is; hardly ever is it anybody's."""
 _ASKED_TOO_LONG_AGO = timedelta(minutes=15)
 _TOO_LATE = f"{NOT_DONE}it was asked too long ago, while no daemon took requests; ask again if it is still wanted"
-_WAKE_SECONDS = 0.5
-"""A signal may reach another thread; Python's handler runs in the main one, but not within a wait without an end."""
 _AFTER_A_FAULT = timedelta(minutes=1)
 _ANY_NUMBER = 1_000_000
 """A look plans the next one before it is through. APScheduler drops for good what is due while as many as it allows
@@ -83,7 +82,7 @@ class Daemon:
         """
         with _signals(self._stop), served(listen, self.view):
             self.start()
-            while not self._stop.wait(_WAKE_SECONDS):
+            while not self._stop.wait(WAKE_SECONDS):
                 pass
             log.info("stopping", in_flight=self._wiring.executor.in_flight)
             self.finish()

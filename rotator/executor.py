@@ -8,12 +8,10 @@ from threading import Condition
 
 from rotator.core.model import Outcome
 from rotator.errors import RotatorError
+from rotator.lib.clock import WAKE_SECONDS
 from rotator.log import logger
 
 log = logger(__name__)
-
-_WAKE_SECONDS = 0.5
-"""A signal may reach another thread; Python's handler runs in the main one, but not within a wait without an end."""
 
 Job = Callable[[], Outcome | None]
 Ended = Callable[[str, Outcome | None], None]
@@ -76,7 +74,7 @@ class LocalExecutor:
     def drain(self) -> None:
         """Wait until nothing is in flight."""
         with self._changed:
-            while not self._changed.wait_for(lambda: not self._running, _WAKE_SECONDS):
+            while not self._changed.wait_for(lambda: not self._running, WAKE_SECONDS):
                 pass
 
     def close(self) -> None:

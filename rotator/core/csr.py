@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
@@ -103,10 +103,7 @@ def csr_spki(csr: bytes) -> str:
     Raises:
         PemError: it is no request, or its key cannot be read.
     """
-    try:
-        public = _request(csr).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise PemError(f"the public key of the request cannot be read: {error}") from error
+    public = _public_key(csr)
     return hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
@@ -116,15 +113,19 @@ def csr_is_for(csr: bytes, spec: KeySpec) -> bool:
     Raises:
         PemError: it is no request, or its key cannot be read.
     """
-    try:
-        public = _request(csr).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise PemError(f"the public key of the request cannot be read: {error}") from error
+    public = _public_key(csr)
     if isinstance(public, rsa.RSAPublicKey):
         return (spec.algorithm, spec.size) == ("rsa", public.key_size)
     if isinstance(public, ec.EllipticCurvePublicKey):
         return (spec.algorithm, spec.size) == ("ecdsa", public.key_size)
     return isinstance(public, ed25519.Ed25519PublicKey) and spec.algorithm == "ed25519"
+
+
+def _public_key(csr: bytes) -> CertificatePublicKeyTypes:
+    try:
+        return _request(csr).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise PemError(f"the public key of the request cannot be read: {error}") from error
 
 
 def csr_names(csr: bytes) -> tuple[str, ...]:

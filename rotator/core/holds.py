@@ -256,7 +256,7 @@ def _maybe_skipped(facts: Facts, wanted: Wanted, gap_ends: datetime) -> Held | N
         return None
     until, approve = min(told, gap_ends), approve_command(facts)
     message = (
-        f"issued a short while ago, and the state is too new to tell whether that was before its time already; by "
+        "issued a short while ago, and the state is too new to tell whether that was before its time already; by "
         f"itself not before {moment(until)}, at once by `{approve}` or `rotator rotate {facts.spec.name} --force`"
     )
     return Held(Action.HOLD, Reason.APPROVAL, message, until, approve)

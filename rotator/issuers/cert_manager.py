@@ -119,10 +119,17 @@ class CertManagerIssuer:
     # ------------------------------------------------------------ the object
 
     def _asking(self) -> Asking[CmRequest]:
-        namespace = self._settings.namespace or self._cluster.transport.namespace
-        word, command = "CertificateRequest", "certificaterequest"
-        own = self._settings.installed_as
-        return Asking(self._cluster, self._clock, self.name, own, CM_REQUESTS, namespace, CmRequest, word, command)
+        return Asking(
+            self._cluster,
+            self._clock,
+            self.name,
+            self._settings.installed_as,
+            CM_REQUESTS,
+            namespace=self._settings.namespace or self._cluster.transport.namespace,
+            kind=CmRequest,
+            word="CertificateRequest",
+            command="certificaterequest",
+        )
 
     def _object(
         self,

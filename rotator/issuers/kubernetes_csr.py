@@ -83,10 +83,10 @@ class KubernetesCsrIssuer:
             name,
             settings.installed_as,
             CERTIFICATE_SIGNING_REQUESTS,
-            "",
-            Csr,
-            "CertificateSigningRequest",
-            "csr",
+            namespace="",
+            kind=Csr,
+            word="CertificateSigningRequest",
+            command="csr",
         )
 
     @property

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+WAKE_SECONDS = 0.5
+"""How often a wait of the main thread that has no end of its own wakes up: a signal may reach another thread, and
+Python's handler runs in the main one, but not within such a wait."""
+
 _LOOK_UP_SECONDS = 0.5
 """How often a wait that may be cut short looks whether it is to end."""
 

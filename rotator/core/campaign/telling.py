@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from rotator.core.campaign.members import NO_ENDPOINT
+from rotator.core.campaign.members import NO_ENDPOINT, is_over
 from rotator.core.cases import Case
 from rotator.core.lead import span
 from rotator.core.model import Campaign, CampaignStatus, MemberStatus, NoticeKind, Severity
@@ -15,7 +15,6 @@ _LOOK_YOURSELF = (
     "To do: see that nobody serves the old ones any more, then `rotator revoke NAME` for each; or name their endpoints "
     "in the config."
 )
-_OVER = frozenset({MemberStatus.REVOKED, MemberStatus.SKIPPED})
 
 
 def of_campaigns(campaigns: Iterable[Campaign], done_at: Mapping[int, datetime], now: datetime) -> Iterator[Case]:
@@ -46,7 +45,7 @@ def of_campaigns(campaigns: Iterable[Campaign], done_at: Mapping[int, datetime],
 
 def worry_of(campaign: Campaign, done_at: datetime | None, now: datetime) -> str:
     """What keeps it from its end, in a clause; empty where all is well."""
-    left = [member for member in campaign.members if not _is_through(member.status, campaign)]
+    left = [member for member in campaign.members if not is_over(member, campaign)]
     deadline = campaign.deadline
     if deadline is not None and left and now >= deadline:
         return f"{len(left)} are not done, and its deadline was {moment(deadline)}"
@@ -71,13 +70,9 @@ def _for_a_person(campaign: Campaign) -> int:
     return sum(one.status is MemberStatus.ROTATED and one.why == NO_ENDPOINT for one in campaign.members)
 
 
-def _is_through(status: MemberStatus, campaign: Campaign) -> bool:
-    return status in _OVER or (not campaign.revoke and status in {MemberStatus.PROVED, MemberStatus.ROTATED})
-
-
 def _detail(campaign: Campaign) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in campaign.counts.items() if count)
-    stuck = [m for m in campaign.members if m.why and not _is_through(m.status, campaign)]
+    stuck = [m for m in campaign.members if m.why and not is_over(m, campaign)]
     lines = listed(f"{member.certificate}: {member.status}, {clause(member.why)}" for member in stuck)
     told = f"Asked for by {campaign.by}, {moment(campaign.began)}. {counts}." + (f"\n{lines}" if stuck else "")
     return f"{told}\n{_LOOK_YOURSELF}" if _for_a_person(campaign) else told
