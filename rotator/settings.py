@@ -43,6 +43,10 @@ class PluginSettings(BaseModel):
         """For an issuer: why it is known to sign no such key, in a clause; empty where it may, or nobody knows."""
         return ""
 
+    def refuses_name(self, name: str) -> str:
+        """For an issuer: what keeps it from ever signing for a name, as `cannot be proved: …`; empty as above."""
+        return ""
+
 
 class SecretRef:
     """A secret named by `${env:NAME}` or `${file:/path}`; read when it is needed, so that a rotated secret is seen.

@@ -9,6 +9,7 @@ from rotator.config.entries import Plugins
 from rotator.config.keys import key_problems
 from rotator.config.mistakes import unknown_key
 from rotator.config.model import Declared, File
+from rotator.config.names import name_problems
 from rotator.config.source import Document, Where, shown
 from rotator.config.trusts import Trusts
 from rotator.core.lead import FIXED_NEEDS, span
@@ -33,6 +34,7 @@ def reference_problems(document: Document, file: File | None, plugins: Plugins) 
     if file is not None:
         yield from _ticks(document, file)
         yield from key_problems(document, file, plugins)
+        yield from name_problems(document, file, plugins)
         trusts = Trusts(plugins.issuers)
         for index, certificate in enumerate(file.certificates):
             where: Where = ("certificates", index)

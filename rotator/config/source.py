@@ -7,6 +7,7 @@ anchors cannot grow without bound.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -49,6 +50,17 @@ class Document:
         """A mistake at a place; where it does not exist, at the nearest place above it."""
         line, column = self._found(where, key)
         return ConfigProblem(self.name, line, column, shown(where), message)
+
+    def listed(self, where: Where) -> Iterator[tuple[Where, object]]:
+        """Each value of the list at a place, with its own place; one value that is no list is a list of one."""
+        found = self.tree
+        for step in where:
+            found = found[step]  # type: ignore[index]  # whoever names a place knows that it is there
+        if not isinstance(found, list):
+            yield where, found
+            return
+        for index, value in enumerate(found):
+            yield (*where, index), value
 
     def _found(self, where: Where, key: bool) -> tuple[int, int]:
         if key and where in self.keys:

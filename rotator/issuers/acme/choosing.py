@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from rotator.core.model import Check
 from rotator.issuers.acme.dns01 import Dns01Solver
 from rotator.issuers.acme.http01 import Http01Solver
-from rotator.issuers.acme.proving import Http01, SolverSettings
+from rotator.issuers.acme.proving import SolverSettings
 from rotator.issuers.acme.settings import AcmeSettings
 from rotator.issuers.acme.solver import Desk, Solver
 from rotator.issuers.acme.tls_alpn01 import TlsAlpn01Solver
@@ -20,26 +19,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """A solver and the names that it is configured for."""
+    """A solver and what it is configured for."""
 
-    names: tuple[str, ...]
+    settings: SolverSettings
     solver: Solver
 
     def fits(self, name: str) -> bool:
-        return any(fnmatchcase(name.lower(), glob.lower()) for glob in self.names)
+        return self.settings.is_for(name) and not self.settings.objection(name)
 
 
 class Solvers:
     """The solvers of one issuer, the first that fits first."""
 
     def __init__(self, settings: AcmeSettings, desk: Desk) -> None:
-        self._ways = tuple(_Way(each.names, _solver(each, desk)) for each in configured(settings))
+        self._settings = settings
+        self._ways = tuple(_Way(each, _solver(each, desk)) for each in settings.solver_settings)
 
     def objection(self, names: Iterable[str]) -> str:
         """Why some names can never be proved, all at once; empty when each has a solver."""
         causes: dict[str, list[str]] = {}
         for name in dict.fromkeys(names):
-            if why := self._objection(name):
+            if why := self._settings.refuses_name(name):
                 causes.setdefault(why, []).append(name)
         return "; ".join(f"{', '.join(its)} {why}" for why, its in causes.items())
 
@@ -57,15 +57,7 @@ class Solvers:
         return tuple(check for solver, its in grouped for check in solver.preflight(its))
 
     def _fitting(self, name: str) -> list[Solver]:
-        return [way.solver for way in self._ways if way.fits(name) and not way.solver.objection(name)]
-
-    def _objection(self, name: str) -> str:
-        if "://" in name or "@" in name:
-            return "is no host name or address; ACME orders nothing else"
-        if self._fitting(name):
-            return ""
-        why = dict.fromkeys(way.solver.objection(name) for way in self._ways if way.fits(name))
-        return f"cannot be proved: {'; '.join(why) or 'none of the solvers is for it'}"
+        return [way.solver for way in self._ways if way.fits(name)]
 
 
 def by_solver(things: Iterable[T], of: Callable[[T], Solver | None]) -> list[tuple[Solver, list[T]]]:
@@ -76,17 +68,6 @@ def by_solver(things: Iterable[T], of: Callable[[T], Solver | None]) -> list[tup
         if solver is not None:
             found.setdefault(id(solver), (solver, []))[1].append(thing)
     return list(found.values())
-
-
-def configured(settings: AcmeSettings) -> tuple[SolverSettings, ...]:
-    """The ways to prove names as a list; HTTP-01 by a listener where nothing is said."""
-    plain = [
-        SolverSettings(http01=settings.http01) if settings.http01 else None,
-        SolverSettings(tls_alpn01=settings.tls_alpn01) if settings.tls_alpn01 else None,
-        SolverSettings(dns01=settings.dns01) if settings.dns01 else None,
-    ]
-    said = (*settings.solvers, *(each for each in plain if each is not None))
-    return said or (SolverSettings(http01=Http01()),)
 
 
 def _solver(settings: SolverSettings, desk: Desk) -> Solver:

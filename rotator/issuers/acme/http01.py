@@ -41,11 +41,6 @@ class Http01Solver:
         self._routes = Routes(settings.kubernetes, desk) if settings.kubernetes else None
         self._seen = Entrance(settings, desk)
 
-    def objection(self, name: str) -> str:
-        if name.startswith("*."):
-            return "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one"
-        return ""
-
     @contextmanager
     def showing(self, proofs: Sequence[Proof], left: list[str] | None = None) -> Iterator[None]:
         with ExitStack() as stack:

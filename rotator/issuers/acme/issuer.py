@@ -23,7 +23,7 @@ from rotator.core.model import (
 )
 from rotator.errors import IssueError
 from rotator.issuers.acme.ari import certificate_id, nothing, read_suggestion
-from rotator.issuers.acme.choosing import Solvers, configured
+from rotator.issuers.acme.choosing import Solvers
 from rotator.issuers.acme.directory import Directory, fetch_directory, left_tls, place_of
 from rotator.issuers.acme.dns01.apis import api_peers
 from rotator.issuers.acme.errors import Refused
@@ -240,7 +240,7 @@ class AcmeIssuer:
         own = place_of(self._settings.directory_url)
         known = self._directory[0].places if self._directory else ()
         places = tuple(Endpoint(*place) for place in dict.fromkeys((own, *known)) if place is not None)
-        ways = [each.dns01 for each in configured(self._settings) if each.dns01 is not None]
+        ways = [each.dns01 for each in self._settings.solver_settings if each.dns01 is not None]
         return (*places, *(peer for way in ways for peer in api_peers(way)))
 
     # ------------------------------------------------------------ beforehand

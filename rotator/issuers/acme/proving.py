@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from rotator.core.csr import is_address
 from rotator.lib.dns.resolving import server_address
 from rotator.settings import Duration, PluginSettings, SecretRef
 
@@ -111,6 +113,12 @@ class Http01(PluginSettings):
             raise ValueError("say how challenges are answered: either listen or webroot")
         return self
 
+    def objection(self, name: str) -> str:
+        """A clause why a name can never be proved this way (RFC 8555, 8.3); empty when it can."""
+        if name.startswith("*."):
+            return "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one"
+        return ""
+
     @property
     def is_checked(self) -> bool:
         return self.kubernetes is not None if self.check is None else self.check
@@ -205,6 +213,12 @@ class Dns01(PluginSettings):
             raise ValueError("credentials and options belong to a provider")
         return self
 
+    def objection(self, name: str) -> str:
+        """A clause why a name can never be proved this way (RFC 8738, 7); empty when it can."""
+        if is_address(name):
+            return "an address has no DNS record to prove it by; configure http01 or tls_alpn01 for it"
+        return ""
+
 
 class TlsAlpn01(PluginSettings):
     """How TLS-ALPN-01 challenges (RFC 8737) are answered: by a listener of our own.
@@ -235,6 +249,10 @@ class TlsAlpn01(PluginSettings):
         split_listen(value)
         return value
 
+    def objection(self, name: str) -> str:
+        """A clause why a name can never be proved this way (RFC 8737, 3); empty when it can."""
+        return "a wildcard cannot be proved over TLS; configure dns01 for it" if name.startswith("*.") else ""
+
 
 class SolverSettings(PluginSettings):
     """One way to prove names, and for which of them.
@@ -256,6 +274,16 @@ class SolverSettings(PluginSettings):
         if sum(way is not None for way in (self.http01, self.dns01, self.tls_alpn01)) != 1:
             raise ValueError("each of the solvers is exactly one of http01, dns01 and tls_alpn01")
         return self
+
+    def is_for(self, name: str) -> bool:
+        """Whether a name is among those that it is configured for."""
+        return any(fnmatchcase(name.lower(), glob.lower()) for glob in self.names)
+
+    def objection(self, name: str) -> str:
+        """A clause why it can never prove a name; empty when it can."""
+        way = self.http01 or self.dns01 or self.tls_alpn01
+        assert way is not None  # exactly one is
+        return way.objection(name)
 
 
 def split_listen(value: str) -> tuple[str, int]:

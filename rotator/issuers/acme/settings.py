@@ -119,6 +119,27 @@ class AcmeSettings(PluginSettings):
         return ""
 
     @property
+    def solver_settings(self) -> tuple[SolverSettings, ...]:
+        """The ways to prove names as a list; HTTP-01 by a listener where nothing is said."""
+        plain = [
+            SolverSettings(http01=self.http01) if self.http01 else None,
+            SolverSettings(tls_alpn01=self.tls_alpn01) if self.tls_alpn01 else None,
+            SolverSettings(dns01=self.dns01) if self.dns01 else None,
+        ]
+        said = (*self.solvers, *(each for each in plain if each is not None))
+        return said or (SolverSettings(http01=Http01()),)
+
+    def refuses_name(self, name: str) -> str:
+        """What no way to prove names that is configured can ever prove."""
+        if "://" in name or "@" in name:
+            return "is no host name or address; ACME orders nothing else"
+        objections = [each.objection(name) for each in self.solver_settings if each.is_for(name)]
+        if "" in objections:
+            return ""
+        why = "; ".join(dict.fromkeys(objections)) or "none of the solvers is for it; widen the `names` of one"
+        return f"cannot be proved: {why}"
+
+    @property
     def budget(self) -> IssuerBudget:
         """What the CA publishes of its limits. One account is one directory with one external account."""
         url, external = self.directory_url, self.eab.kid if self.eab else ""

@@ -56,10 +56,6 @@ class Solver(Protocol):
     kind: ClassVar[str]
     """The challenge's type, as `dns-01`."""
 
-    def objection(self, name: str) -> str:
-        """A clause why it can never prove a name; empty when it can."""
-        ...
-
     def showing(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
         """Show these proofs as long as the context lasts; entered, they can be seen.
 

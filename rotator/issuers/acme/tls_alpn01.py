@@ -56,9 +56,6 @@ class TlsAlpn01Solver:
         self._settings = settings
         self._desk = desk
 
-    def objection(self, name: str) -> str:
-        return "a wildcard cannot be proved over TLS; configure dns01 for it" if name.startswith("*.") else ""
-
     @contextmanager
     def showing(self, proofs: Sequence[Proof]) -> Iterator[None]:
         now = self._desk.clock.now()

@@ -13,7 +13,6 @@ from functools import partial
 from typing import ClassVar
 
 from rotator.core.cohorts import zone_of
-from rotator.core.csr import is_address
 from rotator.core.model import Check
 from rotator.errors import IssueError, Pending
 from rotator.issuers.acme.dns01.propagation import Propagation
@@ -43,9 +42,6 @@ class Dns01Solver:
         self._writer = writer_of(settings, self._lookups, desk.clock, self._put_right)
         self._late: Counter[TextRecord] = Counter()
         self._propagation = Propagation(settings, self._lookups, desk)
-
-    def objection(self, name: str) -> str:
-        return "an address has no DNS record to prove it by" if is_address(name) else ""
 
     @contextmanager
     def showing(self, proofs: Sequence[Proof], left: list[str] | None = None) -> Iterator[None]:
