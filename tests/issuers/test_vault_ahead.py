@@ -240,6 +240,22 @@ class TestLifetime:
         assert lifetime(PreflightRequest(names, 30 * DAY, current=shorter)).detail.startswith("the role gives 10d of")
         assert "no later than the certificate" in lifetime(PreflightRequest(names, 30 * DAY, current=longer)).problem
 
+    @pytest.mark.parametrize("ttl", ["0", "20h"], ids=["nothing", "the usual"])
+    def test_what_the_role_leaves_open_the_mount_says(
+        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, ttl: str
+    ) -> None:
+        """A role without a lifetime of its own: what its mount gives at most is foretold, and is what comes."""
+        pki_mount.set_role(max_ttl="0", ttl=ttl)
+        openbao.expect(
+            "POST", f"sys/mounts/{pki_mount.mount}/tune", {"default_lease_ttl": "5h", "max_lease_ttl": "48h"}
+        )
+
+        found = check(make(), "lifetime", PreflightRequest(("a.example.com",), lifetime=30 * DAY))
+        leaf = issue(make(), ask("a.example.com", lifetime=30 * DAY)).leaf
+
+        assert found.detail == "the mount gives 2d of the 30d asked for"
+        assert abs(leaf.not_after - datetime.now(UTC) - 2 * DAY) < timedelta(minutes=5)
+
     @given(
         wanted=st.none() | st.integers(1, 400),
         usual=st.integers(0, 400),

@@ -22,7 +22,7 @@ from rotator.core.trust import mended
 from rotator.core.x509 import serial_text
 from rotator.errors import IssueError
 from rotator.issuers.vault.lasting import Lasting
-from rotator.issuers.vault.role import DEFAULT_CA, Role
+from rotator.issuers.vault.role import DEFAULT_CA, Mount, Role
 from rotator.issuers.vault.settings import VaultIssuerSettings
 from rotator.lib.issued import read_issued
 from rotator.lib.peers import https_peers
@@ -142,9 +142,7 @@ class VaultIssuer:
             yield Check("role", missing, "make it, or correct `role` or `mount`")
             return
         yield self._role_check(role, request)
-        lasting = Lasting(
-            self._clock.now(), request.lifetime or settings.lifetime, role.ttl, role.max_ttl, request.current
-        )
+        lasting = self._lasting(role, request)
         check = lasting.of_role()
         if check:
             yield check
@@ -167,6 +165,19 @@ class VaultIssuer:
             untold = f"the token may not read {path}, so what it allows is not known beforehand"
             return Check("role", detail=untold, told=False)
         return Check("role", detail="it allows the names and the key")
+
+    def _lasting(self, role: Role, request: PreflightRequest) -> Lasting:
+        """What the role says of the lifetime, and the mount where the role says nothing."""
+        path = f"sys/internal/ui/mounts/{self._settings.mount}"  # whoever may use a mount may read how it was tuned
+        mount = Mount(self._readable(path, old=True) if role.leaves_lifetime_open else {})
+        return Lasting(
+            self._clock.now(),
+            request.lifetime or self._settings.lifetime,
+            role.ttl or mount.ttl,
+            role.max_ttl or mount.max_ttl,
+            request.current,
+            of_mount=not role.max_ttl and bool(mount.max_ttl),
+        )
 
     def _role(self) -> Role:
         """The role, as far as the token may read it."""

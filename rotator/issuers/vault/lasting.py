@@ -19,9 +19,10 @@ class Lasting:
 
     Attributes:
         wanted: the lifetime that would be asked for; None leaves it to the role.
-        usual: what the role gives without being asked; zero where the mount decides.
-        most: what the role gives at most; zero where the mount decides.
+        usual: what the role gives without being asked; zero where that is not known.
+        most: what the role gives at most; zero where that is not known.
         current: what it would replace.
+        of_mount: the role leaves `most` to its mount.
     """
 
     now: datetime
@@ -29,6 +30,7 @@ class Lasting:
     usual: timedelta
     most: timedelta
     current: Certificate | None
+    of_mount: bool = False
 
     @property
     def lifetime(self) -> timedelta:
@@ -39,16 +41,17 @@ class Lasting:
     def of_role(self) -> Check | None:
         """The role's word on the lifetime; None where there is nothing to say."""
         end = self.now + self.lifetime
+        giver, setting = ("mount", "max_lease_ttl") if self.of_mount else ("role", "max_ttl")
         if self.lifetime and self.current and end <= self.current.not_after:
             return Check(
                 "lifetime",
-                f"the role gives {show_duration(self.lifetime)} at most, and that ends {moment(end)}, no later than "
+                f"the {giver} gives {show_duration(self.lifetime)} at most, and that ends {moment(end)}, no later than "
                 f"the certificate that it would replace ({moment(self.current.not_after)})",
-                "raise the role's max_ttl, or renew later",
+                f"raise the {giver}'s {setting}, or renew later",
             )
         if self.wanted and self.most and self.most < self.wanted:
             given = show_duration(self.most)
-            return Check("lifetime", detail=f"the role gives {given} of the {show_duration(self.wanted)} asked for")
+            return Check("lifetime", detail=f"the {giver} gives {given} of the {show_duration(self.wanted)} asked for")
         return None
 
     def of_ca(self, ends: datetime, behaviour: str) -> Check:

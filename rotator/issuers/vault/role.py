@@ -1,4 +1,4 @@
-"""What a role of the PKI engine allows, as far as its settings tell; pure.
+"""What a role of the PKI engine allows, and its mount where the role leaves it open, as far as they tell; pure.
 
 Only what the engine would surely refuse is an objection. Templates and the names of tokens are known to the server
 alone, and a newer server may allow more than is known here.
@@ -46,6 +46,11 @@ class Role:
     def issuer_ref(self) -> str:
         ref = self.said.get("issuer_ref")
         return ref if isinstance(ref, str) and ref and "/" not in ref else DEFAULT_CA
+
+    @property
+    def leaves_lifetime_open(self) -> bool:
+        """Whether its mount has a say in how long certificates live; not told of a role that cannot be read."""
+        return bool(self.said) and not (self.ttl and self.max_ttl)
 
     def objections(self, names: Sequence[str], key: KeySpec) -> Iterator[str]:
         """What it would refuse about a request: one clause each."""
@@ -101,6 +106,26 @@ class Role:
         if self.said.get("allow_subdomains") and (base.endswith(f".{domain}") or (base != name and base == domain)):
             return True
         return bool(self.said.get("allow_glob_domains")) and "*" in domain and _matches([domain], name)
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """What a mount was tuned to; zero where the server's own default holds, or it cannot be read."""
+
+    said: Mapping[str, Any]
+
+    @property
+    def ttl(self) -> timedelta:
+        return _duration(self._config.get("default_lease_ttl"))
+
+    @property
+    def max_ttl(self) -> timedelta:
+        return _duration(self._config.get("max_lease_ttl"))
+
+    @property
+    def _config(self) -> Mapping[str, Any]:
+        found = self.said.get("config")
+        return found if isinstance(found, Mapping) else {}
 
 
 def _matches(patterns: object, text: str) -> bool:
