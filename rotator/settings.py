@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
 from rotator.errors import SecretMissing
+from rotator.validating import Thorough
 
 _REFERENCE = re.compile(r"^\$\{(env|file):([^}]+)\}$")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
@@ -29,7 +30,7 @@ class KeyUse(StrEnum):
     NEVER = "never"  # takes a chain alone: the key is held elsewhere
 
 
-class PluginSettings(BaseModel):
+class PluginSettings(Thorough):
     """The base of all settings: unknown keys are mistakes, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -47,6 +47,10 @@ class SlackSettings(PluginSettings):
     def _one_way(self) -> Self:
         if (self.webhook is None) == (self.token is None):
             raise ValueError("say either webhook, or token and channel")
+        return self
+
+    @model_validator(mode="after")
+    def _channel_goes_with_token(self) -> Self:
         if (self.token is None) == bool(self.channel):
             raise ValueError("channel goes with token, and token needs a channel")
         return self

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rotator.config.entries import PluginEntry, Plugins
-from rotator.config.model import Declared, File
+from rotator.config.model import Adoption, Declared, File
+from rotator.config.readable import Readable
 from rotator.config.source import Document, Where
 from rotator.core.keys import unfit
 from rotator.core.model import KeySpec
 from rotator.errors import ConfigProblem, RequestError
 from rotator.lib.requestfile import read_request
 from rotator.settings import KeyUse
+from rotator.validating import as_far_as_read
 
 
-def key_problems(document: Document, file: File, plugins: Plugins) -> Iterator[ConfigProblem]:
-    """Every mistake about keys and requests."""
+def key_problems(document: Document, read: Readable, plugins: Plugins) -> Iterator[ConfigProblem]:
+    """Every mistake about keys and requests, as far as they could be read."""
     issuers = {entry.name: entry for entry in plugins.issuers}
-    for index, certificate in enumerate(file.certificates):
-        where: Where = ("certificates", index)
-        yield from _targets(document, certificate, plugins.targets.get(index, ()))
-        if certificate.csr:
-            yield from _request(document, where, certificate)
-        else:
-            signers = [issuers[name] for name in certificate.issuer if name in issuers]
-            yield from _key(document, where, certificate.key, signers, file)
-    for index, rule in enumerate(file.adopt):
-        if rule.key is not None:
-            signers = [issuers[name] for name in rule.issuer if name in issuers]
-            yield from _key(document, ("adopt", index), rule.key, signers, file)
+    for (section, index), certificate in read.certificates.items():
+        where: Where = (section, index)
+        yield from as_far_as_read(_targets(document, certificate, plugins.targets.get(index, ())))
+        yield from as_far_as_read(_request(document, where, certificate))
+    for where, either in read.both:
+        yield from as_far_as_read(_kept(document, where, either, read.file))
+        yield from as_far_as_read(_signed(document, where, either, issuers))
 
 
-def _key(
-    document: Document, where: Where, key: KeySpec, issuers: Sequence[PluginEntry], file: File
+def _kept(document: Document, where: Where, either: Declared | Adoption, file: File) -> Iterator[ConfigProblem]:
+    key = _made(either)
+    if key is not None and key.reuse and not file.keep_keys:
+        message = "reuse needs keep_keys: true; a key that is not kept cannot be used again"
+        yield document.problem((*where, "key"), message)
+
+
+def _signed(
+    document: Document, where: Where, either: Declared | Adoption, issuers: Mapping[str, PluginEntry]
 ) -> Iterator[ConfigProblem]:
-    at = (*where, "key")
-    if key.reuse and not file.keep_keys:
-        yield document.problem(at, "reuse needs keep_keys: true; a key that is not kept cannot be used again")
-    for issuer in issuers:
-        why = issuer.settings.refuses_key(key.algorithm, key.size)
-        if why:
-            yield document.problem(at, f"the issuer {issuer.name} would refuse it: {why}")
+    key = _made(either)
+    if key is None:
+        return
+    for name in either.issuer:
+        if name in issuers and (why := issuers[name].settings.refuses_key(key.algorithm, key.size)):
+            yield document.problem((*where, "key"), f"the issuer {name} would refuse it: {why}")
+
+
+def _made(either: Declared | Adoption) -> KeySpec | None:
+    """The key that will be made; None where it comes from elsewhere, or is like the one that was found."""
+    return None if isinstance(either, Declared) and either.csr else either.key
 
 
 def _request(document: Document, where: Where, certificate: Declared) -> Iterator[ConfigProblem]:
+    if not certificate.csr:
+        return
     at, path = (*where, "csr"), Path(certificate.csr)
     if "key" in certificate.model_fields_set:
         yield document.problem((*where, "key"), "give either `key` or `csr`: the request's own key is the one")

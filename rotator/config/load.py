@@ -10,6 +10,7 @@ from rotator.config.build import Config
 from rotator.config.entries import read_plugins
 from rotator.config.mistakes import mistakes
 from rotator.config.model import File
+from rotator.config.readable import readable, whole
 from rotator.config.references import reference_problems
 from rotator.config.source import Document, read
 from rotator.errors import ConfigError, ConfigProblem
@@ -45,7 +46,8 @@ def load_text(text: str, name: str) -> Config:
     if isinstance(document.tree, dict):
         file = _file(document, problems)
         plugins, found = read_plugins(document)
-        problems += [*found, *reference_problems(document, file, plugins)]
+        seen = whole(file) if file is not None else readable(document.tree)
+        problems += [*found, *reference_problems(document, seen, plugins)]
     elif not problems:
         problems.append(ConfigProblem(name, 1, 1, "", _no_mapping(document)))
     if file is None or problems:

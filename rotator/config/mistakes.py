@@ -45,7 +45,7 @@ def mistakes(error: ValidationError, document: Document, at: Where, model: type[
         at: where the value stands that was validated.
         model: what it was validated as, for the names that are valid there.
     """
-    by_place: dict[Where, list[str]] = {}
+    by_place: dict[Where, dict[tuple[int | str, ...], list[str]]] = {}
     missing: dict[Where, list[str]] = {}
     keys: set[Where] = set()
     every = error.errors(include_url=False, include_context=True)
@@ -55,16 +55,25 @@ def mistakes(error: ValidationError, document: Document, at: Where, model: type[
         if details["type"] == "missing":
             missing.setdefault(where, []).append(str(details["loc"][-1]))
             continue
-        by_place.setdefault(where, []).append(_told(details, where[len(at) :], model))
+        said = by_place.setdefault(where, {}).setdefault(details["loc"], [])
+        said.append(_told(details, where[len(at) :], model))
         if details["type"] == "extra_forbidden" or "[key]" in details["loc"]:
             keys.add(where)
     return [
         *(document.problem(where, _missing(names)) for where, names in missing.items()),
         *(
-            document.problem(where, ", or ".join(dict.fromkeys(said)), key=where in keys)
+            document.problem(where, sentence, key=where in keys)
             for where, said in by_place.items()
+            for sentence in _at_one_place(list(said.values()))
         ),
     ]
+
+
+def _at_one_place(said: Sequence[Sequence[str]]) -> Sequence[str]:
+    """What is said of one place: by each alternative in turn, or, where there is one alone, by several rules."""
+    if len(said) == 1:
+        return said[0]
+    return [", or ".join(dict.fromkeys(sentence for alternative in said for sentence in alternative))]
 
 
 def unknown_key(key: str, valid: Sequence[str], noun: str = "key") -> str:

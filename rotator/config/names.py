@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from rotator.config.entries import Plugins
-from rotator.config.model import File
+from rotator.config.entries import PluginEntry, Plugins
+from rotator.config.model import Declared, File
+from rotator.config.readable import Readable
 from rotator.config.source import Document, Where
 from rotator.config.values import read_name
 from rotator.core.model import Mode
 from rotator.errors import ConfigProblem
+from rotator.validating import as_far_as_read
 
 
-def name_problems(document: Document, file: File, plugins: Plugins) -> Iterator[ConfigProblem]:
-    """Each such name at its place, once for each issuer.
-
-    As long as a certificate is only looked at, its issuer need not be set up.
-    """
+def name_problems(document: Document, read: Readable, plugins: Plugins) -> Iterator[ConfigProblem]:
+    """Each such name at its place, once for each issuer."""
     issuers = {entry.name: entry for entry in plugins.issuers}
-    for index, certificate in enumerate(file.certificates):
-        if (certificate.mode or file.mode) is not Mode.ROTATE:
-            continue
-        places = _places(document, ("certificates", index, "names"))
-        for issuer in (issuers[name] for name in certificate.issuer if name in issuers):
-            for name, where in places.items():
-                if why := issuer.settings.refuses_name(name):
-                    yield document.problem(where, f"the issuer {issuer.name} would refuse it: {name} {why}")
+    for where, certificate in read.certificates.items():
+        yield from as_far_as_read(_refused(document, where, certificate, read.file, issuers))
+
+
+def _refused(
+    document: Document, at: Where, certificate: Declared, file: File, issuers: Mapping[str, PluginEntry]
+) -> Iterator[ConfigProblem]:
+    if (certificate.mode or file.mode) is not Mode.ROTATE or not certificate.names:
+        return  # as long as it is only looked at, its issuer need not be set up
+    for issuer in (issuers[name] for name in certificate.issuer if name in issuers):
+        for name, where in _places(document, (*at, "names")).items():
+            if why := issuer.settings.refuses_name(name):
+                yield document.problem(where, f"the issuer {issuer.name} would refuse it: {name} {why}")
 
 
 def _places(document: Document, at: Where) -> dict[str, Where]:

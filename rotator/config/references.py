@@ -8,22 +8,20 @@ from datetime import timedelta
 from rotator.config.entries import Plugins
 from rotator.config.keys import key_problems
 from rotator.config.mistakes import unknown_key
-from rotator.config.model import Declared, File
+from rotator.config.model import Adoption, Declared, File
 from rotator.config.names import name_problems
+from rotator.config.readable import Readable
 from rotator.config.source import Document, Where, shown
 from rotator.config.trusts import Trusts
 from rotator.core.lead import FIXED_NEEDS, span
 from rotator.core.model import TargetSpec
 from rotator.core.places import SELF
 from rotator.errors import ConfigProblem
+from rotator.validating import as_far_as_read
 
 
-def reference_problems(document: Document, file: File | None, plugins: Plugins) -> Iterator[ConfigProblem]:
-    """Everything that is wrong between entries.
-
-    Args:
-        file: None when the file's own types found mistakes: then only names are compared.
-    """
+def reference_problems(document: Document, read: Readable, plugins: Plugins) -> Iterator[ConfigProblem]:
+    """Everything that is wrong between entries, as far as they could be read."""
     tree = document.tree if isinstance(document.tree, dict) else {}
     yield from _lead_nowhere(document, tree)
     yield from _names_twice(document, tree)
@@ -31,17 +29,14 @@ def reference_problems(document: Document, file: File | None, plugins: Plugins) 
         message = "this name is taken: the source `self` is what rotator itself depends on; name it otherwise"
         yield document.problem(("sources", SELF), message, key=True)
     yield from _places_twice(document, plugins)
-    if file is not None:
-        yield from _ticks(document, file)
-        yield from key_problems(document, file, plugins)
-        yield from name_problems(document, file, plugins)
-        trusts = Trusts(plugins.issuers)
-        for index, certificate in enumerate(file.certificates):
-            where: Where = ("certificates", index)
-            yield from _lifetime(document, where, certificate, file)
-            yield from trusts.problems(document, where, certificate.trust, certificate.issuer)
-        for index, rule in enumerate(file.adopt):
-            yield from trusts.problems(document, ("adopt", index), rule.trust, rule.issuer)
+    yield from as_far_as_read(_ticks(document, read.file))
+    yield from key_problems(document, read, plugins)
+    yield from name_problems(document, read, plugins)
+    for where, certificate in read.certificates.items():
+        yield from as_far_as_read(_lifetime(document, where, certificate, read.file))
+    trusts = Trusts(plugins.issuers)
+    for where, either in read.both:
+        yield from as_far_as_read(_trusted(document, where, either, trusts))
 
 
 # ---------------------------------------------------------------- names
@@ -113,6 +108,10 @@ def _ticks(document: Document, file: File) -> Iterator[ConfigProblem]:
     else:
         message = f"it is shorter than shortest_tick ({span(file.shortest_tick)}); say that one too"
         yield document.problem(("check_every",), message)
+
+
+def _trusted(document: Document, where: Where, either: Declared | Adoption, trusts: Trusts) -> Iterator[ConfigProblem]:
+    yield from trusts.problems(document, where, either.trust, either.issuer)
 
 
 def _lifetime(document: Document, where: Where, certificate: Declared, file: File) -> Iterator[ConfigProblem]:

@@ -251,6 +251,56 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
+TOGETHER = """\
+mode: rotate
+due_rule: fixed
+shortest_tick: 2h
+keep_keys: maybe
+issuers:
+  public: {acme: {directory: letsencrypt, email: nobody, eab: {}, dns01: {ttl: 0, rfc2136: {}, provider: a}}}
+  step: {step_ca: {url: http://x, provisioner: p, fingerprint: ab, encrypted_key: /k, ca_file: /c}}
+  web: {acme: {directory: letsencrypt, agree_terms: true}}
+certificates:
+  - {name: a b, names: ["*.example.com"], issuer: web, key: ed25519, lifetime: 9d, targets: []}
+  - {name: b, names: [b.example.com], issuer: web, key: {size: 9}, lifetime: 1m, targets: [{shelf: {place: x}}]}
+  - {name: c, names: [c.example.com], issuer: 5, key: {reuse: true}, lifetime: 9d, targets: [{shelf: {place: y}}]}
+"""
+
+
+def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
+    """Shows that a wrong value hides no rule that does not look at it: within an entry, and between entries."""
+    assert mistakes(TOGETHER) == [
+        "c.yaml:3:16: shortest_tick: it is longer than check_every (60 min)",
+        "c.yaml:4:12: keep_keys: it should be true or false",
+        "c.yaml:6:50: issuers.public.acme.email: 'nobody' is no mail address; write one, like pki@example.com",
+        "c.yaml:6:63: issuers.public.acme.eab: the keys 'kid' and 'key' are missing",
+        "c.yaml:6:74: issuers.public.acme.dns01: say who writes the records: either provider or rfc2136",
+        "c.yaml:6:80: issuers.public.acme.dns01.ttl: it should be greater than or equal to 1",
+        "c.yaml:7:19: issuers.step.step_ca: say how a token is signed: either password, which opens the provisioner's "
+        "key, or key",
+        "c.yaml:7:25: issuers.step.step_ca.url: 'http://x' is no address of a step-ca; write it like "
+        "https://ca.example.com:9000",
+        "c.yaml:7:64: issuers.step.step_ca.fingerprint: a fingerprint is the SHA-256 of the root: 64 hexadecimal "
+        "digits",
+        "c.yaml:10:12: certificates[0].name: a name here has up to 200 letters, digits and signs of ._@:/-, and no "
+        "spaces",
+        "c.yaml:10:25: certificates[0].names[0]: the issuer web would refuse it: *.example.com cannot be proved: "
+        "a wildcard cannot be proved over HTTP; configure dns01 for it, or name the hosts one by one",
+        "c.yaml:10:61: certificates[0].key: the issuer web would refuse it: public CAs sign rsa and ecdsa keys only",
+        "c.yaml:10:80: certificates[0].lifetime: due_rule: fixed (30 days before the end) needs lifetimes of 60 d or "
+        "more; use due_rule: lifetime",
+        "c.yaml:10:93: certificates[0].targets: it is empty; name at least one",
+        "c.yaml:11:57: certificates[1].key: ecdsa 9 is no key that is made; there are rsa of 2048 to 4096 bits, ecdsa "
+        "of 256 or 384, and ed25519",
+        "c.yaml:11:78: certificates[1].lifetime: b cannot be kept alive: 60 s is under four shortest ticks (8 h)",
+        "c.yaml:11:78: certificates[1].lifetime: due_rule: fixed (30 days before the end) needs lifetimes of 60 d or "
+        "more; use due_rule: lifetime",
+        "c.yaml:12:47: certificates[2].issuer: it should be a list, like [first, second]",
+        "c.yaml:12:80: certificates[2].lifetime: due_rule: fixed (30 days before the end) needs lifetimes of 60 d or "
+        "more; use due_rule: lifetime",
+    ]
+
+
 def test_a_secret_in_the_file_is_never_repeated() -> None:
     """Shows that what stands where a reference should is in no message, wherever it stands."""
     for place in (

@@ -209,6 +209,10 @@ class Dns01(PluginSettings):
     def _one_way(self) -> Self:
         if bool(self.provider) == (self.rfc2136 is not None):
             raise ValueError("say who writes the records: either provider or rfc2136")
+        return self
+
+    @model_validator(mode="after")
+    def _belongs_to_a_provider(self) -> Self:
         if not self.provider and (self.credentials or self.options):
             raise ValueError("credentials and options belong to a provider")
         return self

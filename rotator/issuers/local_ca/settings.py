@@ -72,6 +72,10 @@ class LocalCaSettings(PluginSettings):
             raise ValueError("ca_certificate and ca_key belong together; give both")
         if bool(self.directory) == all(pair):
             raise ValueError("say where the CA is: either directory, or ca_certificate and ca_key")
+        return self
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
         if self.intermediate and len(self.name) > CN_MAX - len(ROOT_SUFFIX):
             raise ValueError(f"with an intermediate the name has {CN_MAX - len(ROOT_SUFFIX)} characters at most")
         return self

@@ -54,11 +54,19 @@ class StepCaSettings(PluginSettings):
         return plain
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way_to_sign(self) -> Self:
         if (self.password is None) == (self.key is None):
             raise ValueError("say how a token is signed: either password, which opens the provisioner's key, or key")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_open(self) -> Self:
         if self.encrypted_key and self.key:
             raise ValueError("encrypted_key is opened with password; with key there is nothing to open")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_verify(self) -> Self:
         if self.fingerprint and self.ca_file:
             raise ValueError("say what the CA's own TLS is verified with: either fingerprint or ca_file")
         return self

@@ -105,6 +105,10 @@ class FilesSettings(PluginSettings):
             for name in (*names, *(("chain",) if layout is LayoutKind.SEPARATE else ())):
                 if layout is not self.layout and getattr(self, name):
                     raise ValueError(f"`{name}` belongs to the layout {layout}, not to {self.layout}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_told_once(self) -> FilesSettings:
         if self.reload and self.touch:
             raise ValueError("give either `reload` or `touch`")
         return self
