@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from rotator.errors import SecretMissing
@@ -43,6 +44,13 @@ class PluginSettings(Thorough):
     def refuses_key(self, algorithm: str, size: int) -> str:
         """For an issuer: why it is known to sign no such key, in a clause; empty where it may, or nobody knows."""
         return ""
+
+    def unsaid(self) -> Mapping[str, str]:
+        """For an issuer: what it could not sign without and does not say yet, a sentence by key; asks nobody.
+
+        No mistakes: they are told by `config check` and at the start, and keep nothing else from starting.
+        """
+        return {}
 
     def refuses_name(self, name: str) -> str:
         """For an issuer: what keeps it from ever signing for a name, as `cannot be proved: …`; empty as above."""
@@ -79,7 +87,7 @@ class SecretRef:
             return Path(self._where).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise SecretMissing(
-                f"the secret file {self._where} cannot be read: {error.strerror or error}; {_remedy(error)}"
+                f"the secret file {self._where} cannot be read: {error.strerror or error}; {remedy(error)}"
             ) from error
         except UnicodeDecodeError as error:  # not shown: it quotes bytes of the secret
             raise SecretMissing(f"the secret file {self._where} cannot be read: it is no text in UTF-8") from error
@@ -105,10 +113,33 @@ class SecretRef:
         )
 
 
-def _remedy(error: OSError) -> str:
+def remedy(error: BaseException) -> str:
+    """What to do about a file that the config names and that cannot be read."""
     if isinstance(error, PermissionError):
         return "let rotator's account read it"
     return "put it there, or mend the path in the config"
+
+
+class ReadFile(StrEnum):
+    """Marks a setting as the path of a file that is read: that it cannot be is told beforehand."""
+
+    ANY = "any"
+    CERTIFICATES = "certificates"  # in PEM, at least one; or a folder of them, hashed as OpenSSL does
+    KUBECONFIG = "kubeconfig"  # or several as of KUBECONFIG, of which those that are not there are passed over
+
+
+NamedFile = Annotated[Path, ReadFile.ANY]
+Kubeconfig = Annotated[str, ReadFile.KUBECONFIG]
+CertificatesFile = Annotated[Path, ReadFile.CERTIFICATES]
+
+
+def read_file(info: FieldInfo) -> ReadFile | None:
+    """How a setting is marked; also one that may be left out (`NamedFile | None`)."""
+    marks = (
+        *info.metadata,
+        *(mark for part in get_args(info.annotation) for mark in getattr(part, "__metadata__", ())),
+    )
+    return next((mark for mark in marks if isinstance(mark, ReadFile)), None)
 
 
 def server_url(value: str, what: str, like: str, *, schemes: Collection[str] = ("http", "https")) -> str:

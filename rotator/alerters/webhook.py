@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -27,7 +26,7 @@ from rotator.lib import http
 from rotator.lib.delivery import cut, deliver, iso, json_bytes, reveal, secret_parts, some
 from rotator.lib.peers import https_peers
 from rotator.ports import Clock
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import CertificatesFile, Duration, PluginSettings, SecretRef
 
 SIGNATURE = "X-Rotator-Signature"
 _MOST_DETAIL = 32 << 10
@@ -38,7 +37,9 @@ class WebhookSettings(PluginSettings):
 
     url: SecretRef = Field(description="The address, as a reference: whoever knows it can write there.")
     secret: SecretRef | None = Field(default=None, description="The shared secret that requests are signed with.")
-    ca: Path | None = Field(default=None, description="A file of CA certificates to trust instead of the system's.")
+    ca: CertificatesFile | None = Field(
+        default=None, description="A file of CA certificates to trust instead of the system's."
+    )
     timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), description="For one whole request.")
 
 

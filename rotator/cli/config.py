@@ -52,21 +52,21 @@ class Matched:
 @app.command(cls=Verb)
 def check(
     config: ConfigOption = DEFAULT_CONFIG,
-    offline: Annotated[bool, typer.Option("--offline", help="Read the file only; look at no source.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Look at no source; only at the files that it names.")
+    ] = False,
     output: OutputOption = Output.TABLE,
 ) -> Ending:
     """Check the config, and say what each rule matches now.
 
-    Every mistake with file, line and column, and every secret or request that cannot be used; exit code 2.
+    Every mistake with file, line and column, and whatever it names that cannot be used here and now: secrets, files,
+    requests, terms that nobody has agreed to; exit code 2. With mistakes nothing starts; what cannot be used yet is
+    logged at the start, and the rest goes on.
     """
     from rotator.cli.opening import log_to_stderr, read_config
-    from rotator.errors import ConfigError
 
     log_to_stderr()
-    read = read_config(config)
-    if problems_now := read.not_ready():
-        raise ConfigError(problems_now)
-    read.judgement()  # whose baseline is a file of its own, with mistakes of its own
+    read = read_config(config, ready=True)
     matched, problems = ((), ()) if offline else _look(read)
     show(
         output,

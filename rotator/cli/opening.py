@@ -18,21 +18,24 @@ if TYPE_CHECKING:
     from rotator.wiring import Wiring
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, *, ready: bool = False) -> Config:
     """Read the config.
+
+    Args:
+        ready: everything that it names has to be usable now.
 
     Raises:
         Mistake: there is none at that path.
-        ConfigError: it has mistakes.
+        ConfigError: it has mistakes, or is not ready.
     """
-    from rotator.config.load import load
+    from rotator.config.load import load, load_ready
 
     if is_missing(path):
         raise Mistake(
             f"there is no config at {path}; write one with `rotator config init --config {path}`, "
             "or name yours with --config"
         )
-    return load(path)
+    return load_ready(path) if ready else load(path)
 
 
 def is_missing(path: Path) -> bool:

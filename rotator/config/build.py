@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from rotator.config.baseline import load_baseline
-from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
-from rotator.config.keys import unfit_requests
+from rotator.config.entries import PluginEntry, Plugins
 from rotator.config.model import NO_ALERTS, Adoption, Declared, File
-from rotator.config.source import Document, Where
+from rotator.config.readable import whole
+from rotator.config.ready import not_ready
+from rotator.config.source import Document
 from rotator.core.adopt import AdoptionRule
 from rotator.core.budget.limits import CaLimits, IssuerBudget
 from rotator.core.lead import PolicySettings
 from rotator.core.model import CertificateSpec, Mode, TargetSpec, TrustSpec
 from rotator.core.rules.judgement import Judgement
 from rotator.core.rules.rule import Thresholds
-from rotator.errors import ConfigProblem, SecretMissing
+from rotator.errors import ConfigProblem
 from rotator.lib.registered import registered_domain
 from rotator.plugins import find
 from rotator.ports import HasBudget
@@ -113,30 +112,8 @@ class Config:
         return tuple(_rule(index, adoption, self.file.mode) for index, adoption in enumerate(self.file.adopt))
 
     def not_ready(self) -> tuple[ConfigProblem, ...]:
-        """What the config names and is not usable right now: secrets, and requests that were made elsewhere.
-
-        These are no mistakes of the file: whoever needs them fails and says so, and the rest goes on. An issuer that
-        nothing is rotated with yet may be set up later: observing needs none.
-        """
-        found = ((where, _missing(reference)) for where, reference in self._secrets())
-        problems = [self.document.problem(where, str(missing)) for where, missing in found if missing]
-        problems += unfit_requests(self.document, self.file)
-        return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-
-    def _secrets(self) -> Iterator[tuple[Where, SecretRef]]:
-        if self.file.state.key is not None:
-            yield ("state", "key"), self.file.state.key
-        if self.plugins.heartbeat:
-            yield ("alerts", HEARTBEAT, "url"), self.plugins.heartbeat.url
-        used = self._issuers_in_use()
-        targets = tuple(target for entries in self.plugins.targets.values() for target in entries)
-        for entry in (*self.sources, *self.issuers, *self.alerters, *targets):
-            if entry.where[0] != "issuers" or entry.name in used:
-                yield from _secrets_in(entry.settings, (*entry.where, entry.kind))
-
-    def _issuers_in_use(self) -> frozenset[str]:
-        entries: tuple[Declared | Adoption, ...] = (*self.file.certificates, *self.file.adopt)
-        return frozenset(name for e in entries if _mode(e, self.file.mode) is Mode.ROTATE for name in e.issuer)
+        """What the config names and is not usable right now; no mistakes of the file, see `rotator.config.ready`."""
+        return not_ready(self.document, whole(self.file), self.plugins)
 
 
 def _budget(entry: PluginEntry) -> IssuerBudget:
@@ -199,26 +176,3 @@ def _rule(index: int, adoption: Adoption, mode: Mode) -> AdoptionRule:
 def _pattern(key: str, pattern: str) -> str:
     """`issuer: Services CA` is found anywhere in the issuer's distinguished name; a glob is left as it is."""
     return f"*{pattern}*" if key == "issuer" and not _GLOB & set(pattern) else pattern
-
-
-def _secrets_in(value: object, where: Where) -> Iterator[tuple[Where, SecretRef]]:
-    """Every reference in a value, with its place in the file."""
-    if isinstance(value, SecretRef):
-        yield where, value
-    elif isinstance(value, BaseModel):
-        for name, info in type(value).model_fields.items():
-            yield from _secrets_in(getattr(value, name), (*where, info.alias or name))
-    elif isinstance(value, Mapping):
-        for key, below in value.items():
-            yield from _secrets_in(below, (*where, str(key)))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for index, below in enumerate(value):
-            yield from _secrets_in(below, (*where, index))
-
-
-def _missing(reference: SecretRef) -> SecretMissing | None:
-    try:
-        reference.reveal()
-    except SecretMissing as missing:
-        return missing
-    return None

@@ -9,10 +9,8 @@ from rotator.config.entries import PluginEntry, Plugins
 from rotator.config.model import Adoption, Declared, File
 from rotator.config.readable import Readable
 from rotator.config.source import Document, Where
-from rotator.core.keys import unfit
 from rotator.core.model import KeySpec
-from rotator.errors import ConfigProblem, RequestError
-from rotator.lib.requestfile import read_request
+from rotator.errors import ConfigProblem
 from rotator.settings import KeyUse
 from rotator.validating import as_far_as_read
 
@@ -60,19 +58,6 @@ def _request(document: Document, where: Where, certificate: Declared) -> Iterato
         yield document.problem((*where, "key"), "give either `key` or `csr`: the request's own key is the one")
     if not path.is_absolute():
         yield document.problem(at, f"{certificate.csr!r} is no absolute path; begin it with /")
-
-
-def unfit_requests(document: Document, file: File) -> Iterator[ConfigProblem]:
-    """Requests that are there and do not fit their certificate; one that is not there yet may come later."""
-    for index, certificate in enumerate(file.certificates):
-        if not certificate.csr or not Path(certificate.csr).exists():
-            continue
-        try:
-            problem = unfit(read_request(certificate.csr), certificate.names)
-        except RequestError as error:
-            problem = str(error)
-        if problem:
-            yield document.problem(("certificates", index, "csr"), problem)
 
 
 def _targets(document: Document, certificate: Declared, targets: Sequence[PluginEntry]) -> Iterator[ConfigProblem]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,7 +15,7 @@ from rotator.errors import SourceError
 from rotator.lib.endpoint import parse_endpoint
 from rotator.lib.tls import ClientCertificate, ClientCertificateUnfit, WorkerEnded, probe
 from rotator.ports import Clock
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import Duration, NamedFile, PluginSettings
 
 
 class EndpointsSettings(PluginSettings):
@@ -53,10 +52,10 @@ class EndpointsSettings(PluginSettings):
         default=False,
         description="Whether to ask once more for a certificate with the other kind of key, RSA or ECDSA (TLS 1.2).",
     )
-    client_certificate: Path | None = Field(
+    client_certificate: NamedFile | None = Field(
         default=None, description="A chain (PEM, leaf first) to show to servers that ask for a client certificate."
     )
-    client_key: Path | None = Field(
+    client_key: NamedFile | None = Field(
         default=None, description="Its private key (PEM, not encrypted); not needed where the same file holds it."
     )
 

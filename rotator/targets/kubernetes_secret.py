@@ -31,7 +31,7 @@ from rotator.lib.kube.transport import ENDPOINTS_UNKNOWN, IGNORE_UNSEEN, Access
 from rotator.lib.kube.workloads import Named, restart
 from rotator.lib.kube.writing import FINGERPRINT, Before, Change, ca_to_restore, holds, patch, whole
 from rotator.ports import Clock
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import Duration, Kubeconfig, PluginSettings
 
 TRIES = 5
 
@@ -41,7 +41,7 @@ class KubernetesSecretSettings(PluginSettings):
 
     namespace: str = Field(min_length=1, description="The Secret's namespace.")
     name: str = Field(min_length=1, description="The Secret's name; it is created when it does not exist.")
-    kubeconfig: str = Field(default="", description="A kubeconfig file; without it the pod's own credentials.")
+    kubeconfig: Kubeconfig = Field(default="", description="A kubeconfig file; without it the pod's own credentials.")
     kube_context: str = Field(default="", description="A context of the kubeconfig; without it the current one.")
     settle: Duration = Field(
         default=timedelta(seconds=150), description="How long kubelets and consumers may take to serve a change."

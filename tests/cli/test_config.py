@@ -69,6 +69,22 @@ def test_secrets_that_lead_nowhere(fleet: Fleet) -> None:
     assert "ROTATOR_TEST_NOWHERE is not set" in ended.stderr
 
 
+def test_what_is_not_there_is_told_beside_the_mistakes(fleet: Fleet) -> None:
+    """Both at once; a file that is not there is told by the check, and keeps nothing from running."""
+    fleet.put("shop", left=20 * DAY)
+    text = fleet.config.read_text()
+    more = "scan: {ca: [/nowhere/roots.pem]}\n"
+    fleet.config.write_text(f"{text}{more}limits: {{at_once: 0}}\n")
+    ended = fleet.call("config", "check", "--offline")
+    assert ended.exit_code == 2
+    assert [line.split(": ")[1] for line in ended.stderr.splitlines()[:-1]] == ["scan.ca[0]", "limits.at_once"]
+    fleet.config.write_text(text + more)
+    assert fleet.call("config", "check").exit_code == 2
+    ran = fleet.call("run", "--once")
+    assert ran.exit_code == 0
+    assert "the certificates in /nowhere/roots.pem cannot be read: No such file or directory" in ran.stderr
+
+
 def test_schema_accepts_what_is_valid(fleet: Fleet) -> None:
     """The printed schema is a JSON Schema, and takes the config of this test and the one to begin with."""
     schema = json.loads(call("config", "schema").stdout)

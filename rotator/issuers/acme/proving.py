@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rotator.core.csr import is_address
 from rotator.lib.dns.resolving import server_address
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import Duration, Kubeconfig, PluginSettings, SecretRef
 
 KUBERNETES_PORT = 8089
 
@@ -57,7 +57,7 @@ class Http01Kubernetes(PluginSettings):
     address: str = ""
     selector: Mapping[str, str] = Field(default_factory=dict)
     annotations: Mapping[str, str] = Field(default_factory=dict)
-    kubeconfig: str = ""
+    kubeconfig: Kubeconfig = ""
     kube_context: str = ""
 
     @field_validator("address")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +18,7 @@ from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.issuers.acme.presets import PRESETS, preset_of, why_ended
 from rotator.issuers.acme.proving import Dns01, Http01, SolverSettings, TlsAlpn01
-from rotator.settings import Duration, PluginSettings, SecretRef
+from rotator.settings import CertificatesFile, Duration, PluginSettings, SecretRef
 
 _PUBLIC_RSA = (2048, 3072, 4096)
 
@@ -65,8 +66,8 @@ class AcmeSettings(PluginSettings):
     dns01: Dns01 | None = None
     tls_alpn01: TlsAlpn01 | None = None
     solvers: tuple[SolverSettings, ...] = ()
-    ca_file: Path | None = None
-    roots: Path | None = None
+    ca_file: CertificatesFile | None = None
+    roots: CertificatesFile | None = None
     patience: Duration = Field(default=timedelta(seconds=90), ge=timedelta(seconds=5))
 
     @field_validator("directory")
@@ -128,6 +129,13 @@ class AcmeSettings(PluginSettings):
         ]
         said = (*self.solvers, *(each for each in plain if each is not None))
         return said or (SolverSettings(http01=Http01()),)
+
+    def unsaid(self) -> Mapping[str, str]:
+        """That the terms are agreed to, of a CA that is known to have some; an account that exists needs it no more."""
+        if self.agree_terms or not self.preset:
+            return {}
+        why = "makes an account only for who agrees to its terms of service, which rotator never does by itself"
+        return {"agree_terms": f"{self.preset} {why}: read them, then set agree_terms: true"}
 
     def refuses_name(self, name: str) -> str:
         """What no way to prove names that is configured can ever prove."""

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rotator.core.pem import PemError, read_certificates
 from rotator.lib.signing import CN_MAX
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import CertificatesFile, Duration, NamedFile, PluginSettings
 
 
 class CrlSettings(PluginSettings):
@@ -61,8 +61,8 @@ class LocalCaSettings(PluginSettings):
     lifetime: Duration = Field(default=timedelta(days=90), ge=timedelta(seconds=10))
     backdate: Duration = Field(default=timedelta(minutes=5), ge=timedelta(0))
     client_auth: bool = False
-    ca_certificate: Path | None = None
-    ca_key: Path | None = None
+    ca_certificate: CertificatesFile | None = None
+    ca_key: NamedFile | None = None
     crl: CrlSettings | None = None
 
     @model_validator(mode="after")

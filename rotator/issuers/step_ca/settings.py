@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.settings import Duration, PluginSettings, SecretRef, server_url
+from rotator.settings import CertificatesFile, Duration, NamedFile, PluginSettings, SecretRef, server_url
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -32,10 +31,10 @@ class StepCaSettings(PluginSettings):
 
     url: str
     fingerprint: str = ""
-    ca_file: Path | None = None
+    ca_file: CertificatesFile | None = None
     provisioner: str = Field(min_length=1)
     password: SecretRef | None = None
-    encrypted_key: Path | None = None
+    encrypted_key: NamedFile | None = None
     key: SecretRef | None = None
     lifetime: Duration | None = Field(default=None, gt=timedelta(0))
     timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))

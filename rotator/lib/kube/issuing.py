@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -27,7 +26,7 @@ from rotator.lib.kube.errors import Call, KubeError
 from rotator.lib.kube.installation import is_label_value, own_name
 from rotator.lib.kube.resources import CONFIG_MAPS
 from rotator.lib.kube.transport import Access, in_cluster
-from rotator.settings import Duration, PluginSettings
+from rotator.settings import CertificatesFile, Duration, Kubeconfig, PluginSettings
 
 OURS = "app.kubernetes.io/managed-by"
 ISSUER = "rotator/issuer"
@@ -64,7 +63,7 @@ class CaSettings(PluginSettings):
         config_map: a key of a ConfigMap of the same cluster.
     """
 
-    file: Path | None = None
+    file: CertificatesFile | None = None
     config_map: ConfigMapRef | None = None
 
     @model_validator(mode="after")
@@ -89,7 +88,7 @@ class KubeIssuerSettings(PluginSettings):
             value of a label. Without it the namespace and name of the pod's service account, or the host's name.
     """
 
-    kubeconfig: str = ""
+    kubeconfig: Kubeconfig = ""
     kube_context: str = ""
     ca: CaSettings | None = None
     lifetime: Duration | None = Field(default=None, gt=timedelta(0))

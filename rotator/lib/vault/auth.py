@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rotator.lib.aws import AwsSettings, region_name
 from rotator.lib.vault.paths import api_path
-from rotator.settings import PluginSettings, SecretRef
+from rotator.settings import NamedFile, PluginSettings, SecretRef
 
 
 class KubernetesAuth(PluginSettings):
@@ -23,7 +23,7 @@ class KubernetesAuth(PluginSettings):
 
     role: str
     mount: str = "kubernetes"
-    token_file: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    token_file: NamedFile = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
     _mount_is_a_path = field_validator("mount")(api_path)
 
@@ -70,8 +70,8 @@ class CertificateAuth(PluginSettings):
         mount: where that auth method is mounted.
     """
 
-    certificate: Path
-    key: Path
+    certificate: NamedFile
+    key: NamedFile
     role: str = ""
     mount: str = "cert"
 

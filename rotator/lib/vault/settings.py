@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
 from rotator.lib.vault.auth import VaultAuth
-from rotator.settings import Duration, PluginSettings, server_url
+from rotator.settings import CertificatesFile, Duration, PluginSettings, server_url
 
 
 class VaultSettings(PluginSettings):
@@ -25,7 +24,7 @@ class VaultSettings(PluginSettings):
     url: str
     auth: VaultAuth
     namespace: str = ""
-    ca_file: Path | None = None
+    ca_file: CertificatesFile | None = None
     timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
     @field_validator("url")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from rotator.settings import PluginSettings
+from rotator.settings import NamedFile, PluginSettings
 
 
 class FilesSettings(PluginSettings):
@@ -29,7 +29,7 @@ class FilesSettings(PluginSettings):
         description="Patterns of what to leave out, files or whole folders: of absolute paths, or, without a /, of "
         "names; * stands for any text, also with / in it.",
     )
-    passwords_file: Path | None = Field(
+    passwords_file: NamedFile | None = Field(
         default=None,
         description="A file with passwords for keystores, one a line; tried after none and the empty one. Never shown.",
     )

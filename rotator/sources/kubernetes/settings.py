@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from pydantic import Field, model_validator
 
 from rotator.lib.kube.cluster import PAGE_SIZE
-from rotator.settings import PluginSettings
+from rotator.settings import Kubeconfig, PluginSettings
 
 SCHEME = "k8s://"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123, 2.1, as Kubernetes has it
@@ -33,7 +33,7 @@ class KubernetesSettings(PluginSettings):
     namespaces: tuple[str, ...] | Literal["all"] = Field(
         default=(), description="Namespaces to look at, or `all`; without it the pod's own, or the kubeconfig's."
     )
-    kubeconfig: str = Field(default="", description="A kubeconfig file; without it the pod's own credentials.")
+    kubeconfig: Kubeconfig = Field(default="", description="A kubeconfig file; without it the pod's own credentials.")
     kube_context: str = Field(default="", description="A context of the kubeconfig; without it the current one.")
     contexts: tuple[str, ...] = Field(
         default=(), description="Several contexts of the kubeconfig, each a cluster to look at in the same way."

@@ -1,0 +1,150 @@
+"""What the config names and cannot be used right now: secrets, files, requests, terms that nobody has agreed to.
+
+These are no mistakes of the config: a file may be mounted late, and an issuer may be set up later. Whoever needs it
+fails and says so, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import BaseModel
+
+from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
+from rotator.config.model import Adoption, Declared, File
+from rotator.config.readable import Readable
+from rotator.config.source import Document, Where
+from rotator.core.keys import unfit
+from rotator.core.model import Mode, TrustKind, TrustSpec
+from rotator.errors import ConfigProblem, RequestError, SecretMissing
+from rotator.lib.requestfile import read_request
+from rotator.lib.trust import TrustError, file_roots
+from rotator.settings import PluginSettings, ReadFile, SecretRef, read_file, remedy
+from rotator.validating import as_far_as_read
+
+Told: TypeAlias = Iterator[tuple[Where, str]]
+"""Sentences, each with its place."""
+
+
+def not_ready(document: Document, read: Readable, plugins: Plugins) -> tuple[ConfigProblem, ...]:
+    """Each thing that cannot be used now, in the order of the file; of what could not be read itself, none.
+
+    An issuer that nothing is rotated with yet may be set up later: observing needs none.
+    """
+    told = [*as_far_as_read(_state(read.file)), *as_far_as_read(_audit(read.file))]
+    for where, either in read.both:
+        told += as_far_as_read(_trust(where, either))
+    for where, certificate in read.certificates.items():
+        told += as_far_as_read(_request(where, certificate))
+    if plugins.heartbeat:
+        told += _lacking(plugins.heartbeat.url, ("alerts", HEARTBEAT, "url"))
+    for entry in _in_use(read, plugins):
+        told += _lacking(entry.settings, (*entry.where, entry.kind))
+        told += _lacking(entry.shared.get("trust"), (*entry.where, "trust"))
+    problems = [document.problem(where, message) for where, message in told]
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+# ---------------------------------------------------------------- what is looked at
+
+
+def _state(file: File) -> Told:
+    yield from _lacking(file.state.key, ("state", "key"))
+
+
+def _audit(file: File) -> Told:
+    for index, path in enumerate(file.scan.ca):
+        yield from _unreadable(path, ReadFile.CERTIFICATES, ("scan", "ca", index))
+
+
+def _trust(where: Where, either: Declared | Adoption) -> Told:
+    yield from _lacking(either.trust, (*where, "trust"))
+
+
+def _request(where: Where, certificate: Declared) -> Told:
+    """One that is there and does not fit its certificate; one that is not there yet may come later."""
+    if not certificate.csr or not Path(certificate.csr).exists():
+        return
+    try:
+        problem = unfit(read_request(certificate.csr), certificate.names)
+    except RequestError as error:
+        problem = str(error)
+    if problem:
+        yield (*where, "csr"), problem
+
+
+def _in_use(read: Readable, plugins: Plugins) -> Iterator[PluginEntry]:
+    rotating = {name for _, either in read.both for name in as_far_as_read(_rotating(either, read.file))}
+    targets = (target for entries in plugins.targets.values() for target in entries)
+    yield from (*plugins.sources, *plugins.alerters, *targets)
+    yield from (entry for entry in plugins.issuers if entry.name in rotating)
+
+
+def _rotating(either: Declared | Adoption, file: File) -> Iterator[str]:
+    """The issuers that it is rotated with."""
+    if (either.mode or file.mode) is Mode.ROTATE:
+        yield from either.issuer
+
+
+# ---------------------------------------------------------------- what a value lacks
+
+
+def _lacking(value: object, where: Where) -> Told:
+    """Each secret, file and agreement within a value that is not there."""
+    if isinstance(value, SecretRef):
+        yield from _missing(value, where)
+    elif isinstance(value, TrustSpec):
+        if value.kind is TrustKind.FILE:
+            yield from _unreadable(value.path, ReadFile.CERTIFICATES, (*where, "file"))
+    elif isinstance(value, BaseModel):
+        yield from _lacking_within(value, where)
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _lacking(below, (*where, str(key)))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for index, below in enumerate(value):
+            yield from _lacking(below, (*where, index))
+
+
+def _lacking_within(value: BaseModel, where: Where) -> Told:
+    if isinstance(value, PluginSettings):
+        yield from (((*where, key), why) for key, why in value.unsaid().items())
+    for name, info in type(value).model_fields.items():
+        at, what = (*where, info.alias or name), getattr(value, name)
+        kind = read_file(info)
+        if kind is None:
+            yield from _lacking(what, at)
+        elif what and name in value.model_fields_set:  # where a file is by itself depends on the machine
+            yield from _unreadable(what, kind, at)
+
+
+def _missing(reference: SecretRef, where: Where) -> Told:
+    try:
+        reference.reveal()
+    except SecretMissing as missing:
+        yield where, str(missing)
+
+
+def _unreadable(named: Path | str, kind: ReadFile, where: Where) -> Told:
+    if kind is not ReadFile.KUBECONFIG:
+        yield from _unreadable_one(Path(named), kind, where)
+        return
+    files = [Path(name).expanduser() for name in str(named).split(os.pathsep) if name]
+    told = [problem for file in files for problem in _unreadable_one(file, kind, where)]
+    yield from told[:1] if len(told) == len(files) else ()
+
+
+def _unreadable_one(path: Path, kind: ReadFile, where: Where) -> Told:
+    what = f"the certificates in {path}" if kind is ReadFile.CERTIFICATES else str(path)
+    try:
+        if kind is ReadFile.CERTIFICATES:
+            file_roots(path)
+        else:
+            path.open("rb").close()
+    except (OSError, TrustError) as error:
+        cause = error.__cause__ or error  # of a TrustError
+        why = cause.strerror if isinstance(cause, OSError) else str(cause)
+        yield where, f"{what} cannot be read: {why}; {remedy(cause)}"
