@@ -11,6 +11,7 @@ never silently passed over; everything else must pass.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,12 @@ LIFETIME = timedelta(hours=36)
 
 MARGIN = timedelta(minutes=10)
 """By how much a lifetime may differ from what was asked for: issuers backdate."""
+
+PATIENCE = timedelta(minutes=2)
+"""How long an issuer may be pending."""
+
+ASKED_AGAIN = timedelta(seconds=0.2)
+"""Sooner than it says itself: `Pending.retry_after` is meant for a daemon."""
 
 
 class Feature(StrEnum):
@@ -86,12 +93,14 @@ class IssuerSubject:
     def issue(self, request: IssueRequest, resume: str | None = None) -> Chain:
         """Have it signed; an issuer that is not finished is asked again with its last token."""
         token = resume
-        for _ in range(20):
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE.total_seconds():
             try:
                 return self.issuer.issue(request, resume=token, checkpoint=self.tokens.append)
             except Pending:
                 token = self.tokens[-1] if self.tokens else None
-        pytest.fail("the issuer was still pending after twenty calls")
+                time.sleep(ASKED_AGAIN.total_seconds())
+        pytest.fail(f"the issuer was still pending after {PATIENCE.total_seconds():.0f} s")
 
 
 def _check(subject: IssuerSubject, chain: Chain, key: bytes, names: tuple[str, ...]) -> None:
