@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from rotator.config.source import Document, Where
 from rotator.errors import ConfigProblem
 from rotator.plugins import Group, PluginError, kinds, settings_class
 from rotator.settings import PluginSettings
+from rotator.validating import read_part
 
 SHARED: Mapping[Group, type[Section]] = {
     "sources": SourceEntry,
@@ -61,6 +62,8 @@ class Plugins:
 
     Attributes:
         targets: by the place of their certificate in the file.
+        parts: the issuers with mistakes; of their settings what could be read, which raise `Unread` when they are asked
+            for the rest, and nothing that stands beside them.
     """
 
     sources: tuple[PluginEntry, ...] = ()
@@ -68,6 +71,12 @@ class Plugins:
     alerters: tuple[PluginEntry, ...] = ()
     targets: Mapping[int, tuple[PluginEntry, ...]] = field(default_factory=dict)
     heartbeat: Heartbeat | None = None
+    parts: tuple[PluginEntry, ...] = ()
+
+    @property
+    def signers(self) -> Mapping[str, PluginEntry]:
+        """Every issuer by its name, also one of which only a part could be read."""
+        return {entry.name: entry for entry in (*self.parts, *self.issuers)}
 
 
 def read_plugins(document: Document) -> tuple[Plugins, list[ConfigProblem]]:
@@ -75,12 +84,14 @@ def read_plugins(document: Document) -> tuple[Plugins, list[ConfigProblem]]:
     problems: list[ConfigProblem] = []
     tree = document.tree if isinstance(document.tree, dict) else {}
     alerts = tree.get("alerts")
+    issuers = _group("issuers", document, tree.get("issuers"), ("issuers",), problems)
     found = Plugins(
         sources=_group("sources", document, tree.get("sources"), ("sources",), problems),
-        issuers=_group("issuers", document, tree.get("issuers"), ("issuers",), problems),
+        issuers=issuers,
         alerters=_group("alerters", document, alerts, ("alerts",), problems) if alerts != NO_ALERTS else (),
         targets=_targets(document, tree.get("certificates"), problems),
         heartbeat=_heartbeat(document, alerts, problems),
+        parts=tuple(_parts(document, tree.get("issuers"), {entry.name for entry in issuers})),
     )
     _check_adoptions(document, tree.get("adopt"), problems)
     return found, problems
@@ -145,6 +156,19 @@ def read_entry(
     settings: PluginSettings = getattr(read, kind)
     shared = {key: getattr(read, key) for key in SHARED[group].model_fields}
     return PluginEntry(name, kind, settings, plain(settings, entry[kind]), shared, where)
+
+
+def _parts(document: Document, issuers: object, whole: Collection[str]) -> Iterator[PluginEntry]:
+    for name, entry in issuers.items() if isinstance(issuers, dict) else ():
+        kind = _kind("issuers", entry, document, ())[0] if isinstance(entry, dict) and name not in whole else None
+        if kind is None:
+            continue
+        try:
+            settings = read_part(settings_class("issuers", kind), _nothing_is_empty(entry[kind]))
+        except PluginError:
+            continue  # it was told
+        if settings is not None:
+            yield PluginEntry(name, kind, settings, {}, {}, ("issuers", name))
 
 
 def _kind(

@@ -17,14 +17,14 @@ from rotator.validating import as_far_as_read
 
 def key_problems(document: Document, read: Readable, plugins: Plugins) -> Iterator[ConfigProblem]:
     """Every mistake about keys and requests, as far as they could be read."""
-    issuers = {entry.name: entry for entry in plugins.issuers}
+    signers = plugins.signers
     for (section, index), certificate in read.certificates.items():
         where: Where = (section, index)
         yield from as_far_as_read(_targets(document, certificate, plugins.targets.get(index, ())))
         yield from as_far_as_read(_request(document, where, certificate))
     for where, either in read.both:
         yield from as_far_as_read(_kept(document, where, either, read.file))
-        yield from as_far_as_read(_signed(document, where, either, issuers))
+        yield from as_far_as_read(_signed(document, where, either, signers))
 
 
 def _kept(document: Document, where: Where, either: Declared | Adoption, file: File) -> Iterator[ConfigProblem]:
@@ -35,14 +35,19 @@ def _kept(document: Document, where: Where, either: Declared | Adoption, file: F
 
 
 def _signed(
-    document: Document, where: Where, either: Declared | Adoption, issuers: Mapping[str, PluginEntry]
+    document: Document, where: Where, either: Declared | Adoption, signers: Mapping[str, PluginEntry]
 ) -> Iterator[ConfigProblem]:
     key = _made(either)
     if key is None:
         return
     for name in either.issuer:
-        if name in issuers and (why := issuers[name].settings.refuses_key(key.algorithm, key.size)):
-            yield document.problem((*where, "key"), f"the issuer {name} would refuse it: {why}")
+        if name in signers:
+            yield from as_far_as_read(_refused(document, (*where, "key"), key, signers[name]))
+
+
+def _refused(document: Document, where: Where, key: KeySpec, issuer: PluginEntry) -> Iterator[ConfigProblem]:
+    if why := issuer.settings.refuses_key(key.algorithm, key.size):
+        yield document.problem(where, f"the issuer {issuer.name} would refuse it: {why}")
 
 
 def _made(either: Declared | Adoption) -> KeySpec | None:

@@ -16,20 +16,25 @@ from rotator.validating import as_far_as_read
 
 def name_problems(document: Document, read: Readable, plugins: Plugins) -> Iterator[ConfigProblem]:
     """Each such name at its place, once for each issuer."""
-    issuers = {entry.name: entry for entry in plugins.issuers}
     for where, certificate in read.certificates.items():
-        yield from as_far_as_read(_refused(document, where, certificate, read.file, issuers))
+        yield from as_far_as_read(_refused(document, where, certificate, read.file, plugins.signers))
 
 
 def _refused(
-    document: Document, at: Where, certificate: Declared, file: File, issuers: Mapping[str, PluginEntry]
+    document: Document, at: Where, certificate: Declared, file: File, signers: Mapping[str, PluginEntry]
 ) -> Iterator[ConfigProblem]:
     if (certificate.mode or file.mode) is not Mode.ROTATE or not certificate.names:
         return  # as long as it is only looked at, its issuer need not be set up
-    for issuer in (issuers[name] for name in certificate.issuer if name in issuers):
-        for name, where in _places(document, (*at, "names")).items():
-            if why := issuer.settings.refuses_name(name):
-                yield document.problem(where, f"the issuer {issuer.name} would refuse it: {name} {why}")
+    places = _places(document, (*at, "names"))
+    for name in certificate.issuer:
+        if name in signers:
+            yield from as_far_as_read(_refused_by(document, places, signers[name]))
+
+
+def _refused_by(document: Document, places: Mapping[str, Where], issuer: PluginEntry) -> Iterator[ConfigProblem]:
+    for name, where in places.items():
+        if why := issuer.settings.refuses_name(name):
+            yield document.problem(where, f"the issuer {issuer.name} would refuse it: {name} {why}")
 
 
 def _places(document: Document, at: Where) -> dict[str, Where]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from rotator.config.entries import HEARTBEAT, PluginEntry, Plugins
 from rotator.config.model import Adoption, Declared, File
@@ -80,7 +81,7 @@ def _in_use(read: Readable, plugins: Plugins) -> Iterator[PluginEntry]:
     rotating = {name for _, either in read.both for name in as_far_as_read(_rotating(either, read.file))}
     targets = (target for entries in plugins.targets.values() for target in entries)
     yield from (*plugins.sources, *plugins.alerters, *targets)
-    yield from (entry for entry in plugins.issuers if entry.name in rotating)
+    yield from (entry for name, entry in plugins.signers.items() if name in rotating)
 
 
 def _rotating(either: Declared | Adoption, file: File) -> Iterator[str]:
@@ -111,14 +112,22 @@ def _lacking(value: object, where: Where) -> Told:
 
 def _lacking_within(value: BaseModel, where: Where) -> Told:
     if isinstance(value, PluginSettings):
-        yield from (((*where, key), why) for key, why in value.unsaid().items())
+        yield from as_far_as_read(_unsaid(value, where))
     for name, info in type(value).model_fields.items():
-        at, what = (*where, info.alias or name), getattr(value, name)
-        kind = read_file(info)
-        if kind is None:
-            yield from _lacking(what, at)
-        elif what and name in value.model_fields_set:  # where a file is by itself depends on the machine
-            yield from _unreadable(what, kind, at)
+        yield from as_far_as_read(_lacking_at(value, name, info, where))
+
+
+def _unsaid(settings: PluginSettings, where: Where) -> Told:
+    for key, why in settings.unsaid().items():
+        yield (*where, key), why
+
+
+def _lacking_at(value: BaseModel, name: str, info: FieldInfo, where: Where) -> Told:
+    at, what, kind = (*where, info.alias or name), getattr(value, name), read_file(info)
+    if kind is None:
+        yield from _lacking(what, at)
+    elif what and name in value.model_fields_set:  # where a file is by itself depends on the machine
+        yield from _unreadable(what, kind, at)
 
 
 def _missing(reference: SecretRef, where: Where) -> Told:

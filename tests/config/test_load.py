@@ -301,6 +301,25 @@ def test_rules_between_keys_are_told_beside_wrong_keys() -> None:
     ]
 
 
+def test_a_mistake_of_an_issuer_hides_none_of_its_certificates() -> None:
+    """Shows that what is asked of an issuer is asked of the part that could be read; of another part nothing is."""
+    text = """\
+mode: rotate
+issuers:
+  web: {acme: {directory: letsencrypt, email: nobody}, trust: 7}
+  odd: {acme: {directory: letsencrypt, http01: {listen: x}}}
+certificates:
+  - {name: a, names: ["*.example.com"], issuer: [odd, web], key: ed25519, targets: [{command: {}}]}
+"""
+    assert [line.partition(": ")[2] for line in mistakes(text)[-4:]] == [
+        "certificates[0].names[0]: the issuer web would refuse it: *.example.com cannot be proved: a wildcard cannot "
+        "be proved over HTTP; configure dns01 for it, or name the hosts one by one",
+        "certificates[0].key: the issuer odd would refuse it: public CAs sign rsa and ecdsa keys only",
+        "certificates[0].key: the issuer web would refuse it: public CAs sign rsa and ecdsa keys only",
+        "certificates[0].targets[0].command: the keys 'address', 'snapshot', 'deploy' and 'restore' are missing",
+    ]
+
+
 def test_a_secret_in_the_file_is_never_repeated() -> None:
     """Shows that what stands where a reference should is in no message, wherever it stands."""
     for place in (

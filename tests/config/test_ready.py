@@ -158,7 +158,7 @@ def test_all_that_is_wrong_and_not_ready_comes_at_once(tmp_path: Path) -> None:
     """Mistakes, what cannot be used now as far as it can be read, and the mistakes of the baseline, file by file."""
     (tmp_path / "c.yaml").write_text(
         text(
-            "acme: {directory: letsencrypt, ca_file: /nowhere.pem}",
+            "acme: {directory: letsencrypt, ca_file: /nowhere.pem, email: nobody}",
             more="    lifetime: 5\n    trust: {file: /gone.pem}\nlimits: {at_once: 0}\n"
             f"scan: {{ca: [/none.pem], baseline: {tmp_path}/base.yaml}}\nstate: {{key: '${{env:ROTATOR_TEST_NONE}}'}}",
         )
@@ -169,6 +169,7 @@ def test_all_that_is_wrong_and_not_ready_comes_at_once(tmp_path: Path) -> None:
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
         (4, "issuers.ca.acme.agree_terms"),
         (4, "issuers.ca.acme.ca_file"),
+        (4, "issuers.ca.acme.email"),
         (11, "certificates[0].lifetime"),
         (12, "certificates[0].trust.file"),
         (13, "limits.at_once"),
