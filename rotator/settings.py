@@ -117,6 +117,8 @@ def remedy(error: BaseException) -> str:
     """What to do about a file that the config names and that cannot be read."""
     if isinstance(error, PermissionError):
         return "let rotator's account read it"
+    if not isinstance(error, OSError):
+        return "put another one there, or mend the path in the config"
     return "put it there, or mend the path in the config"
 
 

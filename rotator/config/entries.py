@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Any
@@ -12,7 +12,6 @@ from pydantic.fields import FieldInfo
 
 from rotator.config.mistakes import mistakes, unknown_key
 from rotator.config.model import (
-    NO_ALERTS,
     Adoption,
     AlerterEntry,
     Heartbeat,
@@ -62,8 +61,8 @@ class Plugins:
 
     Attributes:
         targets: by the place of their certificate in the file.
-        parts: the issuers with mistakes; of their settings what could be read, which raise `Unread` when they are asked
-            for the rest, and nothing that stands beside them.
+        parts: the sources, issuers and alerters with mistakes; of their settings what could be read, which raise
+            `Unread` when they are asked for the rest, and nothing that stands beside them.
     """
 
     sources: tuple[PluginEntry, ...] = ()
@@ -76,7 +75,8 @@ class Plugins:
     @property
     def signers(self) -> Mapping[str, PluginEntry]:
         """Every issuer by its name, also one of which only a part could be read."""
-        return {entry.name: entry for entry in (*self.parts, *self.issuers)}
+        parts = (entry for entry in self.parts if entry.where[0] == "issuers")
+        return {entry.name: entry for entry in (*parts, *self.issuers)}
 
 
 def read_plugins(document: Document) -> tuple[Plugins, list[ConfigProblem]]:
@@ -84,14 +84,20 @@ def read_plugins(document: Document) -> tuple[Plugins, list[ConfigProblem]]:
     problems: list[ConfigProblem] = []
     tree = document.tree if isinstance(document.tree, dict) else {}
     alerts = tree.get("alerts")
+    sources = _group("sources", document, tree.get("sources"), ("sources",), problems)
     issuers = _group("issuers", document, tree.get("issuers"), ("issuers",), problems)
+    alerters = _group("alerters", document, alerts, ("alerts",), problems)
     found = Plugins(
-        sources=_group("sources", document, tree.get("sources"), ("sources",), problems),
+        sources=sources,
         issuers=issuers,
-        alerters=_group("alerters", document, alerts, ("alerts",), problems) if alerts != NO_ALERTS else (),
+        alerters=alerters,
         targets=_targets(document, tree.get("certificates"), problems),
         heartbeat=_heartbeat(document, alerts, problems),
-        parts=tuple(_parts(document, tree.get("issuers"), {entry.name for entry in issuers})),
+        parts=(
+            *_parts("sources", document, tree.get("sources"), ("sources",), sources),
+            *_parts("issuers", document, tree.get("issuers"), ("issuers",), issuers),
+            *_parts("alerters", document, alerts, ("alerts",), alerters),
+        ),
     )
     _check_adoptions(document, tree.get("adopt"), problems)
     return found, problems
@@ -158,17 +164,21 @@ def read_entry(
     return PluginEntry(name, kind, settings, plain(settings, entry[kind]), shared, where)
 
 
-def _parts(document: Document, issuers: object, whole: Collection[str]) -> Iterator[PluginEntry]:
-    for name, entry in issuers.items() if isinstance(issuers, dict) else ():
-        kind = _kind("issuers", entry, document, ())[0] if isinstance(entry, dict) and name not in whole else None
-        if kind is None:
+def _parts(
+    group: Group, document: Document, entries: object, at: Where, whole: Iterable[PluginEntry]
+) -> Iterator[PluginEntry]:
+    """Of each entry that could not be read what can be."""
+    read = {entry.name for entry in whole}
+    for name, entry in entries.items() if isinstance(entries, dict) else ():
+        if name in read or not isinstance(entry, dict):
             continue
+        kind, _ = _kind(group, entry, document, at)  # what is wrong with it was told
         try:
-            settings = read_part(settings_class("issuers", kind), _nothing_is_empty(entry[kind]))
-        except PluginError:
-            continue  # it was told
-        if settings is not None:
-            yield PluginEntry(name, kind, settings, {}, {}, ("issuers", name))
+            settings = read_part(settings_class(group, kind), _nothing_is_empty(entry[kind])) if kind else None
+        except PluginError:  # this, too
+            continue
+        if kind and settings is not None:
+            yield PluginEntry(name, kind, settings, {}, {}, (*at, name))
 
 
 def _kind(

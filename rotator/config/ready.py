@@ -80,7 +80,8 @@ def _request(where: Where, certificate: Declared) -> Told:
 def _in_use(read: Readable, plugins: Plugins) -> Iterator[PluginEntry]:
     rotating = {name for _, either in read.both for name in as_far_as_read(_rotating(either, read.file))}
     targets = (target for entries in plugins.targets.values() for target in entries)
-    yield from (*plugins.sources, *plugins.alerters, *targets)
+    parts = (entry for entry in plugins.parts if entry.where[0] != "issuers")
+    yield from (*plugins.sources, *plugins.alerters, *targets, *parts)
     yield from (entry for name, entry in plugins.signers.items() if name in rotating)
 
 

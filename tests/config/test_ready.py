@@ -82,6 +82,7 @@ def test_a_file_of_certificates_is_looked_into(config: str, place: str, roots: P
     problem = found(config, tmp_path / "note.txt")[0]
     assert problem.path == place
     assert problem.message.startswith(f"the certificates in {tmp_path}/note.txt cannot be read: no CERTIFICATE block")
+    assert problem.message.endswith("; put another one there, or mend the path in the config")
     (tmp_path / "folder").mkdir()
     assert found(config, tmp_path / "folder")[0].path == place
 
@@ -159,6 +160,7 @@ def test_all_that_is_wrong_and_not_ready_comes_at_once(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
         text(
             "acme: {directory: letsencrypt, ca_file: /nowhere.pem, email: nobody}",
+            source="{kubernetes: {kubeconfig: /nowhere, kube_context: a, contexts: [b]}}",
             more="    lifetime: 5\n    trust: {file: /gone.pem}\nlimits: {at_once: 0}\n"
             f"scan: {{ca: [/none.pem], baseline: {tmp_path}/base.yaml}}\nstate: {{key: '${{env:ROTATOR_TEST_NONE}}'}}",
         )
@@ -167,6 +169,8 @@ def test_all_that_is_wrong_and_not_ready_comes_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_ready(tmp_path / "c.yaml")
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (2, "sources.disk.kubernetes"),
+        (2, "sources.disk.kubernetes.kubeconfig"),
         (4, "issuers.ca.acme.agree_terms"),
         (4, "issuers.ca.acme.ca_file"),
         (4, "issuers.ca.acme.email"),
