@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import pytest
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from rotator.settings import Duration, PluginSettings
 from rotator.validating import Unread, as_far_as_read, read_part
@@ -112,6 +113,27 @@ def test_what_is_wrong_inside_is_told_where_it_is() -> None:
         (("storeys",), "Input should be a valid integer, unable to parse string as an integer"),
     ]
     assert told(House, {"storeys": "two"})[1:] == [((), "a house has a door")]
+
+
+def test_mistakes_in_a_plugins_own_words_are_kept() -> None:
+    """Errors of a kind of its own, braces and all, and rules that assert."""
+
+    class Own(PluginSettings):
+        size: int = 0
+        shape: str = "round"
+
+        @field_validator("size")
+        @classmethod
+        def _small(cls, value: int) -> int:
+            raise PydanticCustomError("too_large", "{size} is {more}", {"size": value})
+
+        @model_validator(mode="after")
+        def _is_round(self) -> Self:
+            if self.shape != "round":
+                raise AssertionError("it has to be round")
+            return self
+
+    assert told(Own, {"size": 7, "shape": "square"}) == [(("size",), "7 is {more}"), ((), "it has to be round")]
 
 
 @pytest.mark.parametrize("given", [None, [], "a door", 3])
