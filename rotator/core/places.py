@@ -9,6 +9,7 @@ from rotator.core.cases import Case
 from rotator.core.lead import DAY, lead
 from rotator.core.model import Action, Inventory, Notice, NoticeKind, Observation, Plan, Severity
 from rotator.core.noticetext import clause, counted, left, listed, moment, run
+from rotator.core.reasons import Reason
 from rotator.core.standing import NoticeSettings
 
 SELF = "self"
@@ -209,7 +210,7 @@ def digest(inventory: Inventory, plan: Plan) -> Notice:
         f"{counted(len(inventory.unmanaged), 'other')} found, {len(soon)} of them ending soon.",
         f"{counted(len(inventory.problems), 'source')} could not be looked at.",
         *_most_urgent(f"{d.spec.name}: {left(d.ends, inventory.at)}; {clause(d.message)}" for d in waiting),
-        "Nothing is done at a first look. Where the mode says rotate, what is due is done from the next look on.",
+        _what_is_done(plan),
     ]
     grave = inventory.problems or soon or any(decision.emergency for decision in waiting)
     return Notice(
@@ -223,6 +224,15 @@ def digest(inventory: Inventory, plan: Plan) -> Notice:
         command=run("plan"),
         runbook=f"docs/runbooks/{NoticeKind.DIGEST}.md",
     )
+
+
+def _what_is_done(plan: Plan) -> str:
+    """A first look does what a person has asked for by name, or all that is due where the config says so."""
+    rest = "Where the mode says rotate, what is due is done from the next look on."
+    if not plan.due:
+        return f"Nothing is done at a first look. {rest}"
+    begun = f"Begun at once: {counted(len(plan.due), 'certificate')}."
+    return f"{begun} {rest}" if any(one.reason is Reason.FIRST_LOOK for one in plan.decisions) else begun
 
 
 def _most_urgent(lines: Iterable[str]) -> list[str]:

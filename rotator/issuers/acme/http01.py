@@ -117,8 +117,10 @@ def _in_webroot(webroot: Path, responses: Responses, desk: Desk, left: list[str]
                     undoing.later(str(folder / token), partial(_hide, folder, mine, desk))
                     atomicfile.write(folder / token, authorization.encode(), mode=0o644)
         except OSError as error:
+            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            todo = "make the folder that is served, or mend `webroot`" if missing else "let rotator write there"
             raise IssueError(
-                f"{desk.issuer}: the challenge cannot be put into {folder}: {error.strerror}; let rotator write there"
+                f"{desk.issuer}: the challenge cannot be put into {folder}: {error.strerror}; {todo}"
             ) from error
         yield
 
