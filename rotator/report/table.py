@@ -11,8 +11,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
+from rotator.core.holds import APPROVABLE
 from rotator.core.lead import span
 from rotator.core.model import Action, Decision, Outcome, Plan, Result, Sighting, SourceProblem, TlsaMode
+from rotator.core.noticetext import run
 from rotator.core.pins import pin, tlsa_record
 from rotator.core.reasons import Reason
 from rotator.core.sightings import place
@@ -171,7 +173,7 @@ def _why_unproved(seen: Sequence[Sighting]) -> str:
 
 
 def outcome_lines(one: Outcome) -> RenderableType:
-    """One rotation in full: how it ended, the error, and the proof."""
+    """One rotation in full: how it ended, the error, the proof, and what is left to a person."""
     what = f"{one.decision.action} because {one.decision.because or one.decision.reason}"
     seconds = (one.finished - one.started).total_seconds()
     said = Text.assemble(
@@ -183,8 +185,16 @@ def outcome_lines(one: Outcome) -> RenderableType:
         said.append(f", ends {day(one.after.not_after)}")
     if one.result is Result.UNPROVED and not one.error:
         said.append(f"\n  deployed; {_why_unproved(one.verification.after)}", "yellow")
-    details = [one.error, *one.verification.verified, *one.log.splitlines()]
+    details = [one.error, *one.verification.verified, *one.log.splitlines(), _for_a_person(one)]
     for detail in details:
         if detail:
             said.append(f"\n  {detail}", "yellow" if detail == one.error else "")
     return said
+
+
+def _for_a_person(one: Outcome) -> str:
+    """The command that lets through what only a person may judge."""
+    held = {violation.reason for violation in one.violations}
+    if one.result is Result.ROLLED_BACK:
+        return f"find out why, then: {run('approve', one.decision.spec.name)}"
+    return f"to let it through: {run('approve', one.decision.spec.name)}" if held and held <= APPROVABLE else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +91,21 @@ def test_rotation_that_the_plan_holds_back(store: Store, time: Time) -> None:
     time.then.append(lambda: store.keep_plan(plan(held, at=NOW + timedelta(seconds=1))))
     answer = follow(store, time.clock, asked)
     assert (answer.done, answer.text) == (False, "shop: budget: the hour allows no more")
+
+
+def test_a_hold_names_what_lets_it_through(store: Store, time: Time) -> None:
+    """The command of the decision, once: also where its sentence has it already."""
+    asked = store.enqueue("rotate", {"certificate": "shop"}, "ada@host", NOW)
+    store.answer(asked, "shop: renew begins now, because due", NOW)
+    held = decision(action=Action.HOLD, reason=Reason.ROOT_CHANGED, wanted=Action.RENEW, message="it leads elsewhere")
+    held = replace(held, command="rotator approve shop")
+    store.keep_plan(plan(held, at=NOW + timedelta(seconds=1)))
+    assert (
+        follow(store, time.clock, asked).text
+        == "shop: root-changed: it leads elsewhere; to let it through: rotator approve shop"
+    )
+    store.keep_plan(plan(replace(held, message="at once by `rotator approve shop`"), at=NOW + timedelta(seconds=2)))
+    assert follow(store, time.clock, asked).text == "shop: root-changed: at once by `rotator approve shop`"
 
 
 def test_rotation_that_takes_long(store: Store, time: Time) -> None:

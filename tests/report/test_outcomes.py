@@ -42,6 +42,17 @@ def test_proof_is_shown() -> None:
     assert "  shop.example.com:443 serves it" in said
 
 
+def test_what_is_left_to_a_person_is_named() -> None:
+    """A finding that a person may let through, and a rollback, name the command; an ordinary failure has none."""
+    held = outcome(result=Result.FAILED, stage=Stage.VALIDATE, error="another root")
+    finding = Violation(Reason.ROOT_CHANGED, "another root")
+    refusal = Violation(Reason.KEY_MISMATCH, "another key")
+    assert "to let it through: rotator approve shop" in plain(table.outcome_lines(replace(held, violations=(finding,))))
+    assert "find out why, then: rotator approve shop" in plain(table.outcome_lines(ROLLED_BACK))
+    for other in ((), (refusal,), (finding, refusal)):
+        assert "approve" not in plain(table.outcome_lines(replace(held, violations=other)))
+
+
 def test_unproved_says_why_it_is() -> None:
     """Deployed where nothing can be looked at is neither failed nor done."""
     assert "no endpoint is known" in plain(table.outcome_lines(outcome(result=Result.UNPROVED)))
