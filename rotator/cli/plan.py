@@ -14,7 +14,9 @@ from rotator.cli.screen import progress, show
 def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TABLE,
-    everything: Annotated[bool, typer.Option("--all", help="List what is fine, too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List what is fine, too, and every place that is not managed.")
+    ] = False,
 ) -> Ending:
     """Show what would be done, when, and why; changes nothing.
 
@@ -30,7 +32,7 @@ def plan(
         outlook = budget_outlook(wiring.world, inventory, made)
     show(
         output,
-        table=lambda: table.plan(made, inventory.problems, outlook, everything=everything),
-        json=lambda: json.plan(made, inventory.problems, outlook),
+        table=lambda: table.plan(made, inventory.problems, outlook, inventory.held, everything=everything),
+        json=lambda: json.plan(made, inventory.problems, outlook, inventory.held),
     )
     return Ending.UNSEEN if inventory.problems else Ending.CLEAN

@@ -99,7 +99,7 @@ def _table(ticked: Tick, outcomes: Sequence[Outcome], not_begun: Sequence[str]) 
     from rotator.core.reasons import Reason
     from rotator.report.table import outcome_lines, plan
 
-    parts: list[RenderableType] = [plan(ticked.plan, ticked.inventory.problems)]
+    parts: list[RenderableType] = [plan(ticked.plan, ticked.inventory.problems, held=ticked.inventory.held)]
     if outcomes:
         parts += ["", *(outcome_lines(outcome) for outcome in outcomes)]
     if not_begun:
@@ -114,7 +114,7 @@ def _json(ticked: Tick, outcomes: Sequence[Outcome], not_begun: Sequence[str]) -
     from rotator.report import json
 
     return {
-        "plan": json.plan(ticked.plan, ticked.inventory.problems),
+        "plan": json.plan(ticked.plan, ticked.inventory.problems, held=ticked.inventory.held),
         **json.outcomes(outcomes),
         "not_begun": list(not_begun),
     }

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
 from rotator.core.model import (
+    AdoptionProblem,
     CertificateSpec,
     Decision,
     Notice,
@@ -82,15 +83,21 @@ def spec(one: CertificateSpec) -> Object:
 # ---------------------------------------------------------------- plan
 
 
-def plan(one: Plan, problems: Iterable[SourceProblem] = (), outlook: Outlook = NO_OUTLOOK) -> Object:
+def plan(
+    one: Plan,
+    problems: Iterable[SourceProblem] = (),
+    outlook: Outlook = NO_OUTLOOK,
+    held: Iterable[AdoptionProblem] = (),
+) -> Object:
     """`at`, `decisions` (most urgent first), `summary` (how many of each kind: `renew`, `redeploy`, `wait`, `observe`,
-    `delegate`, `hold`, `refuse`, `keep`), `budgets` (`remaining`, `shortages`: see `rotator.report.budget`), `unseen`
-    (`where`, `message`)."""
+    `delegate`, `hold`, `refuse`, `keep`), `budgets` (`remaining`, `shortages`: see `rotator.report.budget`), `held`
+    (`where`, `message`: matched by a rule, and not managed), `unseen` (likewise)."""
     return {
         "at": iso(one.at),
         "decisions": [decision(item) for item in one.decisions],
         "summary": dict(plan_counts(one.decisions)),
         "budgets": budget.json(outlook),
+        "held": [{"where": str(each.location), "message": each.message} for each in held],
         "unseen": [{"where": problem.source, "message": problem.message} for problem in problems],
     }
 

@@ -13,7 +13,17 @@ from rich.text import Text
 from rotator.core.budget.forecast import NO_OUTLOOK, Outlook
 from rotator.core.holds import APPROVABLE
 from rotator.core.lead import span
-from rotator.core.model import Action, Decision, Outcome, Plan, Result, Sighting, SourceProblem, TlsaMode
+from rotator.core.model import (
+    Action,
+    AdoptionProblem,
+    Decision,
+    Outcome,
+    Plan,
+    Result,
+    Sighting,
+    SourceProblem,
+    TlsaMode,
+)
 from rotator.core.noticetext import run
 from rotator.core.pins import pin, tlsa_record
 from rotator.core.reasons import Reason
@@ -59,6 +69,10 @@ _MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
+MOST_HELD = 10
+"""Places without care that a plan lists unless asked for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a person asked for: the verb, the certificate or glob, and who it was and what came of it."""
@@ -73,9 +87,18 @@ class Asked:
 
 
 def plan(
-    one: Plan, problems: Sequence[SourceProblem] = (), outlook: Outlook = NO_OUTLOOK, *, everything: bool = False
+    one: Plan,
+    problems: Sequence[SourceProblem] = (),
+    outlook: Outlook = NO_OUTLOOK,
+    held: Sequence[AdoptionProblem] = (),
+    *,
+    everything: bool = False,
 ) -> RenderableType:
-    """What would be done, most urgent first, each with its why; what is fine is only counted, unless asked for."""
+    """What would be done, most urgent first, each with its why; what is fine is only counted, unless asked for.
+
+    Args:
+        held: places that a rule matches and that are in nobody's care.
+    """
     shown = [decision for decision in one.decisions if everything or decision.action is not Action.KEEP]
     parts: list[RenderableType] = []
     if shown:
@@ -84,11 +107,22 @@ def plan(
             mark, style = _MARKS[kind_of(decision)]
             table.add_row(Text(mark, style), _decision(decision, one.at))
         parts += [table, ""]
+    parts += _not_managed(held if everything else held[:MOST_HELD], len(held))
     parts += unseen((problem.source, problem.message) for problem in problems)
     parts += budget.table(outlook)
     parts += _next_due(one, everything=everything)
     parts.append(Text(plan_line(one.decisions), "bold"))
     return Group(*parts)
+
+
+def _not_managed(held: Sequence[AdoptionProblem], number: int) -> Iterator[RenderableType]:
+    if held:
+        table = grid("", "")
+        for each in held:
+            table.add_row(Text(each.location.address, "yellow"), Text(each.message))
+        yield headed("Matched, but not managed", table)
+    if number > len(held):
+        yield Text(f"… and {number - len(held):,} more; --all lists them")
 
 
 def _decision(decision: Decision, now: datetime) -> Text:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.cli.fleet import DAY, Fleet
+from tests.config.packages import install
 from tests.pki import Authority
+
+BROKEN = """
+from rotator.issuers.local_ca import LocalCaIssuer
+class Broken(LocalCaIssuer):
+    def preflight(self, request):
+        raise ValueError("a fault that no port allows")
+"""
 
 
 def test_a_fleet_that_could_be_renewed(fleet: Fleet) -> None:
@@ -90,3 +100,25 @@ def test_an_issuer_that_cannot_tell(fleet: Fleet) -> None:
     asked = fleet.call("preflight")
     assert asked.exit_code == 0, asked.stdout + asked.stderr
     assert "- whether the CA would sign only an order tells" in " ".join(asked.stdout.split())
+
+
+def test_what_could_not_be_asked(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that breaks when it is asked says nothing of the renewal: exit code 3, and 1 beside what would fail."""
+    install(tmp_path / "lib", "rotator-broken", {"issuers": {"broken": "broken:Broken"}}, {"broken": BROKEN})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"), prepend=":")
+    fleet.put("shop", left=60 * DAY)
+    known = fleet.config.read_text()
+    fleet.config.write_text(known.replace("    local_ca:", "    broken:"))
+    asked = fleet.run("preflight")
+    assert asked.returncode == 3, asked.stdout + asked.stderr
+    assert "1 certificate: 1 not known in full." in asked.stdout
+    assert "a fault in the issuer ca itself (ValueError)" in "".join(asked.stdout.split("\n")).replace("  ", "")
+
+    fleet.put("till", left=60 * DAY)
+    gone = f"  gone: {{local_ca: {{ca_certificate: {fleet.folder}/no.crt, ca_key: {fleet.folder}/no.key}}}}\n"
+    rule = "  - {from: disk, match: {path: '*/till/*'}, issuer: gone}\n"
+    text = fleet.config.read_text().replace("match: {}", "match: {path: '*/shop/*'}")
+    fleet.config.write_text(text.replace("adopt:\n", f"{gone}adopt:\n{rule}"))
+    asked = fleet.run("preflight")
+    assert asked.returncode == 1, asked.stdout + asked.stderr
+    assert "2 certificates: 1 could not, 1 not known in full." in asked.stdout

@@ -7,7 +7,7 @@ from json import loads
 
 from rotator.core.budget.failing import Failing
 from rotator.core.budget.forecast import Outlook
-from rotator.core.model import Action, KeySpec, Pins, SourceProblem
+from rotator.core.model import Action, AdoptionProblem, KeySpec, Location, Pins, SourceProblem
 from rotator.core.reasons import Reason
 from rotator.report import json, table
 from rotator.report.since import since_look
@@ -61,6 +61,20 @@ def test_unreadable_source_is_part_of_the_plan() -> None:
     problem = SourceProblem("cluster", "connection refused")
     assert "connection refused" in plain(table.plan(plan(), [problem]))
     assert json.plan(plan(), [problem])["unseen"] == [{"where": "cluster", "message": "connection refused"}]
+
+
+def test_what_a_rule_matches_and_nobody_manages() -> None:
+    """A place that is in nobody's care looks like one that is fine where the plan is silent about it."""
+    many = [AdoptionProblem(Location("web1", f"/etc/ssl/{n}.crt"), "two rules match it") for n in range(12)]
+    said = plain(table.plan(plan(FINE), held=many))
+    assert "Matched, but not managed" in said
+    assert "/etc/ssl/9.crt  two rules match it" in said
+    assert "/etc/ssl/10.crt" not in said
+    assert "… and 2 more; --all lists them" in said
+    assert "/etc/ssl/11.crt" in plain(table.plan(plan(FINE), held=many, everything=True))
+    assert json.plan(plan(), held=many[:1])["held"] == [
+        {"where": str(many[0].location), "message": "two rules match it"}
+    ]
 
 
 def test_json_of_a_plan() -> None:
