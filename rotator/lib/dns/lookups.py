@@ -57,6 +57,7 @@ class Lookups:
 
     def __init__(self, servers: Sequence[str] = (), seconds: float = LOOKUP_SECONDS) -> None:
         self._resolver = resolver_of(servers)
+        self._who = f"the DNS server {' or '.join(servers)}" if servers else "the resolver"
         self._seconds = seconds
 
     def target_of(self, name: str) -> str:
@@ -126,9 +127,9 @@ class Lookups:
         except NXDOMAIN:
             return None
         except Timeout as error:
-            raise DnsError(f"the resolver gave no answer for {kind} of {plain} in time") from error
+            raise DnsError(f"{self._who} gave no answer for {kind} of {plain} in time") from error
         except NoNameservers as error:
-            raise DnsError(f"the resolver answered {refusal_of(error)} for {kind} of {plain}") from error
+            raise DnsError(f"{self._who} answered {refusal_of(error)} for {kind} of {plain}") from error
         except (DNSException, OSError) as error:
             raise DnsError(f"{kind} of {plain} could not be looked up: {type(error).__name__}") from error
         if answer.rrset is None or (answer.rrset.name != name and not follow):
