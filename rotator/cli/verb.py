@@ -27,6 +27,14 @@ class Verb(TyperCommand):
     fault: ClassVar[Ending] = Ending.UNSEEN
     interrupted: ClassVar[str] = ""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words after the verb; what is wrong about one is said without the type of the exception."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as wrong:
+            wrong.message = wrong.message.removeprefix("Value error, ")
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb and leave with its exit code."""
         try:

@@ -38,6 +38,14 @@ def test_missing_config_says_what_to_do(tmp_path: Path, verb: str) -> None:
     assert f"rotator config init --config {tmp_path / 'none.yaml'}" in ended.stderr
 
 
+@pytest.mark.parametrize("verb", ["plan --output foo", "account show --output foo", "revoke shop --reason foo"])
+def test_a_word_that_is_no_choice(verb: str) -> None:
+    """The choices, and nothing of how they were read."""
+    ended = call(*verb.split())
+    assert ended.exit_code == 2
+    assert ": 'foo' is not one of '" in ended.stderr
+
+
 def test_no_state_yet(fleet: Fleet) -> None:
     """What reads the state before the first run says who makes it."""
     for verb in ("status", "history"):
