@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, PlainSerializer
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -142,6 +142,23 @@ def read_file(info: FieldInfo) -> ReadFile | None:
         *(mark for part in get_args(info.annotation) for mark in getattr(part, "__metadata__", ())),
     )
     return next((mark for mark in marks if isinstance(mark, ReadFile)), None)
+
+
+def certificate_files(value: object) -> Iterator[Path]:
+    """The files of certificates that settings name, in whatever is nested in them."""
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            found = getattr(value, name)
+            if read_file(info) is not ReadFile.CERTIFICATES:
+                yield from certificate_files(found)
+            elif found:
+                yield Path(found)
+    elif isinstance(value, Mapping):
+        for below in value.values():
+            yield from certificate_files(below)
+    elif isinstance(value, list | tuple):
+        for below in value:
+            yield from certificate_files(below)
 
 
 def server_url(value: str, what: str, like: str, *, schemes: Collection[str] = ("http", "https")) -> str:

@@ -103,7 +103,9 @@ def build(config: Config, clock: Clock, *, writer: bool = True) -> Iterator[Wiri
                     metrics=Metrics(sources=tuple(world.sources), policy=config.policy()),
                     notice_settings=NoticeSettings(),
                     ping=(lambda: heartbeat(url)) if url else (lambda: True),
-                    audit=lambda inventory, plan: audited(inventory, plan, world, judgement, config.file.scan.ca),
+                    audit=lambda inventory, plan: audited(
+                        inventory, plan, world, judgement, (*config.file.scan.ca, *config.peer_roots)
+                    ),
                     preflight=config.file.preflight,
                 )
         finally:

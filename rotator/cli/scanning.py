@@ -267,7 +267,7 @@ def _audit_of(config: Config, wishes: Wishes) -> tuple[Audit, Judgement]:
         stack.enter_context(progress("looking at the sources of the config"))
         now = wiring.world.clock.now()
         judged = judgement(wishes, config, now)
-        known, told = trusted_in(wiring.world, ()), trusted(wishes, config)
+        known, told = trusted_in(wiring.world, config.peer_roots), trusted(wishes, config)
         roots = replace(told, own=(*told.own, *known.own))
         asking = lookups(wishes, config, roots)
         if asking is not None:

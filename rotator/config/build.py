@@ -22,7 +22,7 @@ from rotator.errors import ConfigProblem
 from rotator.lib.registered import registered_domain
 from rotator.plugins import find
 from rotator.ports import HasBudget
-from rotator.settings import SecretRef
+from rotator.settings import SecretRef, certificate_files
 
 _GLOB = frozenset("*?[")
 
@@ -68,6 +68,12 @@ class Config:
     def issuer_trust(self) -> Mapping[str, TrustSpec]:
         """What clients trust, for the issuers whose entry says it."""
         return {entry.name: entry.shared["trust"] for entry in self.issuers if entry.shared["trust"] is not None}
+
+    @property
+    def peer_roots(self) -> tuple[str, ...]:
+        """The files of roots by which plugins verify the servers that they talk to."""
+        plugins = (entry.settings for entry in (*self.sources, *self.issuers, *self.alerters))
+        return tuple(dict.fromkeys(str(path) for settings in plugins for path in certificate_files(settings)))
 
     def policy(self) -> PolicySettings:
         """What the file says about when things are done."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rotator.core.pem import chain_pem
-from tests.cli.fleet import DAY, Fleet, call
+from tests.cli.fleet import DAY, Fleet, call, make_fleet
 from tests.cli.serving import serving
 
 
@@ -47,6 +47,21 @@ def test_what_could_not_be_looked_at_is_3(fleet: Fleet) -> None:
     assert "missing.crt" in "".join(ended.stdout.split())
     fleet.put("shop", left=-DAY)
     assert call("scan", str(fleet.folder / "services"), missing).exit_code == 1
+
+
+def test_a_server_of_rotators_own_is_trusted_as_the_config_says(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A private root that an alerter is verified by is one that the operator names; without it the root is unknown."""
+    (fleet.folder / "other").mkdir()
+    other = make_fleet(fleet.folder / "other")
+    certificate = other.put("alerts", left=60 * DAY)
+    known = fleet.config.read_text().replace("alerts: none\n", "")
+    with serving(certificate, certificate.with_name("tls.key")) as port:
+        monkeypatch.setenv("HOOK", f"https://127.0.0.1:{port}/")
+        for ca, untrusted in ((f", ca: {other.folder}/ca/ca.crt", False), ("", True)):
+            fleet.config.write_text(f"{known}alerts: {{ops: {{webhook: {{url: '${{env:HOOK}}'{ca}}}}}}}\n")
+            said = fleet.call("scan").stdout
+            assert f"127.0.0.1:{port}" in said
+            assert ("no path to a trusted root: CN=Services CA" in " ".join(said.split())) is untrusted
 
 
 def test_stored_and_served_together(fleet: Fleet) -> None:

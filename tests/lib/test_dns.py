@@ -124,7 +124,9 @@ class TestLookups:
             silent.bind((LOOPBACK, 0))
             lookups = Lookups([f"{LOOPBACK}:{silent.getsockname()[1]}"], seconds=0.5)
 
-            with pytest.raises(DnsError, match=r"^the DNS server 127\.0\.0\.1:\d+ gave no answer for SOA of shop\.test in time"):
+            with pytest.raises(
+                DnsError, match=r"^the DNS server 127\.0\.0\.1:\d+ gave no answer for SOA of shop\.test in time"
+            ):
                 lookups.zone_of("shop.test")
 
 
