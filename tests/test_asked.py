@@ -133,7 +133,9 @@ def test_pause_holds_and_resume_lets_go(wiring: Wiring) -> None:
     """A pause by glob holds what matches; resuming the same glob ends it."""
     assert ask(wiring, "pause", match="s*", reason="audit") == "paused until somebody resumes it: shop"
     assert state_of(wiring, "shop") == (Action.HOLD, Reason.PAUSED)
-    assert ask(wiring, "rotate", certificate="shop").startswith(f"{NOT_DONE}shop is noted, but paused holds it back")
+    held = ask(wiring, "rotate", certificate="shop")
+    assert held.startswith(f"{NOT_DONE}shop is noted, but paused holds it back")
+    assert held.endswith("; to let it through: rotator resume --match shop")
     assert ask(wiring, "resume", match="s*") == "resumed: s*"
     assert state_of(wiring, "shop")[0] is Action.RENEW
 

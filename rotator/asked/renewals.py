@@ -23,7 +23,7 @@ def rotate(request: Request, wiring: Wiring) -> str:
     if decision.due:
         return f"{spec.name}: {decision.action} begins now, because {decision.because or decision.reason}"
     if decision.wanted is not None:
-        raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.message}")
+        raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.told}")
     raise Declined(f"{spec.name} needs nothing: {decision.message}; `--force` renews it all the same")
 
 

@@ -159,9 +159,7 @@ def _ended(answer: Answer, store: Store, since: datetime) -> Answer | None:
     decision = next((d for d in plan.decisions if d.spec.name == answer.subject), None)
     if decision is None or decision.due:
         return None
-    told = f"{answer.subject}: {decision.reason}: {decision.message}"
-    command = decision.command if decision.command and decision.command not in told else ""
-    return replace(answer, text=f"{told}; to let it through: {command}" if command else told, done=False)
+    return replace(answer, text=f"{answer.subject}: {decision.reason}: {decision.told}", done=False)
 
 
 def _not_begun(answer: Answer, store: Store) -> Answer:

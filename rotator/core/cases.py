@@ -127,7 +127,7 @@ def _paused(standing: Standing) -> Case | None:
         return None
     until = f"until {moment(pause.until)}" if pause.until else "until it is resumed"
     reason = clause(pause.reason) or "no reason given"
-    late = "" if standing.over else f", though it {left(standing.ends, standing.now)}"
+    late = "" if standing.over else f", and {left(standing.ends, standing.now)}"
     return _case(
         standing, NoticeKind.PAUSED, pause.since, f"is paused {until}{late} ({reason})",
         "Resume it when the reason is gone.", run("resume", "--match", standing.name),

@@ -128,6 +128,12 @@ class Decision:
         asks_owner = self.action is Action.DELEGATE and self.wanted is Action.DELEGATE
         return asks_owner or self.action in {Action.RENEW, Action.REDEPLOY}
 
+    @property
+    def told(self) -> str:
+        """The message, and what a person may run about it where the message does not name that."""
+        unnamed = self.command and self.command not in self.message
+        return f"{self.message}; to let it through: {self.command}" if unnamed else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
