@@ -130,8 +130,8 @@ def _paused(standing: Standing) -> Case | None:
     late = "" if standing.over else f", and {left(standing.ends, standing.now)}"
     return _case(
         standing, NoticeKind.PAUSED, pause.since, f"is paused {until}{late} ({reason})",
-        "Resume it when the reason is gone.", run("resume", "--match", standing.name),
-        cause=f"pause {pause.reason}", shared=f"are paused ({reason})",
+        "Resume it when the reason is gone.", run("resume", "--match", pause.match or standing.name),
+        cause=f"pause {pause.match} {pause.reason}", shared=f"are paused ({reason})",
     )  # fmt: skip
 
 

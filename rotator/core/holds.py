@@ -22,6 +22,7 @@ from rotator.core.limits import (
     untold_until,
 )
 from rotator.core.model import Action, Facts, Mode, Stage, TlsaMode
+from rotator.core.noticetext import run
 from rotator.core.pem import moment
 from rotator.core.pins import tlsa_problem
 from rotator.core.reasons import Reason
@@ -145,7 +146,7 @@ def paused(facts: Facts, settings: PolicySettings, wanted: Wanted) -> Held | Non
     pause = facts.history.pause
     if pause is None or (pause.until is not None and pause.until <= facts.now):
         return None
-    command = f"rotator resume --match {facts.spec.name}"
+    command = run("resume", "--match", pause.match or facts.spec.name)
     if pause.until is None:
         message = f"paused since {moment(pause.since)}: {pause.reason}"
         return Held(Action.HOLD, Reason.PAUSED, message, next_look(facts, settings), command)

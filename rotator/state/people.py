@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
@@ -105,7 +106,7 @@ def list_pauses(connection: Connection, now: datetime) -> Mapping[str, Pause]:
 
 def pause_of(certificate: str, known: Mapping[str, Pause]) -> Pause | None:
     """The pause that holds a certificate longest; None when none does."""
-    matching = [pause for match, pause in known.items() if fnmatchcase(certificate, match)]
+    matching = [replace(pause, match=match) for match, pause in known.items() if fnmatchcase(certificate, match)]
     endless = [pause for pause in matching if pause.until is None]
     if endless:
         return min(endless, key=lambda pause: pause.since)

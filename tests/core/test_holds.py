@@ -211,6 +211,12 @@ def test_a_pause_holds(pause: Pause, action: Action, at: datetime) -> None:
     assert not found.wanted or found.due or found.command == "rotator resume --match shop"
 
 
+def test_a_pause_is_ended_as_it_was_given() -> None:
+    """The command has the glob of the pause: with the name alone nothing would be resumed."""
+    found = due_with(History(pause=Pause("freeze", NOW - DAY, match="shop-*")))
+    assert found.command == "rotator resume --match 'shop-*'"
+
+
 def test_a_pause_with_an_end_holds_in_an_emergency_too() -> None:
     """The line is past, so the pause's own end is named."""
     pause = Pause("freeze", NOW - DAY, NOW + 2 * HOUR)

@@ -359,13 +359,14 @@ def test_a_surge_that_the_ca_wants_pages_at_once() -> None:
 )
 def test_a_pause_is_an_info_until_it_makes_something_late(left: timedelta, emergency: bool, severity: Severity) -> None:
     """A pause that a person wanted is quiet, then a warning, and a page past the emergency line; one notice for all."""
-    history = History(pause=Pause("change freeze", NOW - DAY))
+    history = History(pause=Pause("change freeze", NOW - DAY, match="*"))
     cases = [
         certificate(left, name=name, action=Action.HOLD, reason=Reason.PAUSED, history=history, emergency=emergency)
         for name in ("a", "b")
     ]
     notice = only(told(*cases))
     assert (notice.kind, notice.severity, notice.subjects) == (NoticeKind.PAUSED, severity, ("a", "b"))
+    assert notice.command == "rotator resume --match '*'"
 
 
 def test_a_fix_by_hand_is_an_info() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -132,6 +133,7 @@ def test_the_longest_pause_holds(known: dict[str, Pause], holds: str | None) -> 
     """Of several pauses the one that ends last is shown, of endless ones the oldest."""
     pause = pause_of("shop", known)
     assert (pause.reason if pause else None) == holds
+    assert pause is None or replace(pause, match="") == known[pause.match]
 
 
 def _held_by(store: SqlStore, holder: Process) -> None:

@@ -101,7 +101,11 @@ class HearsPeople:
         store.pause("shop-*", short)
         store.pause("*-eu", endless)
         found = store.histories(["shop-us", "shop-eu", "mail"], NOW)
-        assert [found[name].pause for name in ("shop-us", "shop-eu", "mail")] == [short, endless, None]
+        assert [found[name].pause for name in ("shop-us", "shop-eu", "mail")] == [
+            replace(short, match="shop-*"),
+            replace(endless, match="*-eu"),
+            None,
+        ]
         assert store.histories(["shop-us"], NOW + HOUR)["shop-us"].pause is None
         assert dict(store.pauses()) == {"*-eu": endless, "shop-*": short}
 

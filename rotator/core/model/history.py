@@ -81,9 +81,16 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
+    """A person's stop.
+
+    Attributes:
+        match: in the history of a certificate, the glob that it was given with.
+    """
+
     reason: str
     since: datetime
     until: datetime | None = None
+    match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
