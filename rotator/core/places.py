@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rotator.core.cases import Case
 from rotator.core.lead import DAY, lead
-from rotator.core.model import Action, Inventory, Notice, NoticeKind, Observation, Plan, Severity
+from rotator.core.model import Action, Decision, Inventory, Notice, NoticeKind, Observation, Plan, Severity
 from rotator.core.noticetext import clause, counted, left, listed, moment, run
 from rotator.core.reasons import Reason
 from rotator.core.standing import NoticeSettings
@@ -209,7 +209,7 @@ def digest(inventory: Inventory, plan: Plan) -> Notice:
         f"{counted(len(plan.decisions), 'certificate')} in rotator's care, {len(waiting)} of them not in order or due.",
         f"{counted(len(inventory.unmanaged), 'other')} found, {len(soon)} of them ending soon.",
         f"{counted(len(inventory.problems), 'source')} could not be looked at.",
-        *_most_urgent(f"{d.spec.name}: {left(d.ends, inventory.at)}; {clause(d.message)}" for d in waiting),
+        *_most_urgent(_urgent(decision, inventory.at) for decision in waiting),
         _what_is_done(plan),
     ]
     grave = inventory.problems or soon or any(decision.emergency for decision in waiting)
@@ -224,6 +224,11 @@ def digest(inventory: Inventory, plan: Plan) -> Notice:
         command=run("plan"),
         runbook=f"docs/runbooks/{NoticeKind.DIGEST}.md",
     )
+
+
+def _urgent(decision: Decision, now: datetime) -> str:
+    what = clause(decision.message)
+    return f"{decision.spec.name}: {f'{left(decision.ends, now)}; {what}' if decision.ends else what}"
 
 
 def _what_is_done(plan: Plan) -> str:
