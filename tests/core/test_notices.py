@@ -1,41 +1,23 @@
-"""Which notices are open: when each begins to be told, how it rises, what is told together, what a look may end."""
+"""Which notices are open about a certificate: when each begins to be told, how it rises, what is told together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rotator.core.model import (
     Action,
-    AdoptionProblem,
-    Attempt,
-    Chain,
-    Decision,
-    Endpoint,
-    Facts,
     History,
-    Inventory,
-    Location,
-    Notice,
     NoticeKind,
-    Observation,
-    Outcome,
-    Owner,
     Pause,
     Result,
     Severity,
-    SourceProblem,
     Stage,
     Verification,
 )
-from rotator.core.notices import KEY_MAX, NoticeSettings, notices
 from rotator.core.noticetext import clause
-from rotator.core.readiness import Answer, Kept, Line, Readiness, Verdict
 from rotator.core.reasons import Reason
 from tests.builders import (
     DAY,
@@ -45,80 +27,12 @@ from tests.builders import (
     NOW,
     attempt,
     chain,
-    decision,
-    facts,
-    holding,
     outcome,
-    plan,
     quarantine,
     seen,
     showing,
-    spec,
-    unseen,
 )
-
-SETTINGS = NoticeSettings()
-W, E, C, INFO = Severity.WARNING, Severity.ERROR, Severity.CRITICAL, Severity.INFO
-DUE_90 = {"lives": 90 * DAY}  # a lead of 30 days: late at 22.5 left, half at 15
-
-
-def look(*pairs: tuple[Decision, Facts], first: bool = False, **more: object) -> tuple[Inventory, tuple[Decision, ...]]:
-    """An inventory and the decisions on it, from pairs."""
-    at = max((one.now for _, one in pairs), default=NOW)
-    found = Inventory(at=at, facts=tuple(one for _, one in pairs), first=first)
-    return replace(found, **more), tuple(one for one, _ in pairs)  # type: ignore[arg-type]  # fields by name
-
-
-def told(
-    *pairs: tuple[Decision, Facts],
-    outcomes: Sequence[Outcome] = (),
-    previous: Sequence[Notice] = (),
-    preflight: Mapping[str, Kept] | None = None,
-    **more: object,
-) -> tuple[Notice, ...]:
-    """The open notices of one look."""
-    inventory, decisions = look(*pairs, **more)  # type: ignore[arg-type]  # fields by name
-    before = {notice.key: notice for notice in previous}
-    return notices(inventory, plan(*decisions, at=inventory.at), outcomes, before, SETTINGS, preflight=preflight)
-
-
-def only(found: Sequence[Notice]) -> Notice:
-    (notice,) = found
-    return notice
-
-
-def certificate(
-    left: timedelta = 29 * DAY,
-    *,
-    name: str = "shop",
-    owner: str = "",
-    action: Action = Action.WAIT,
-    reason: Reason = Reason.BACKING_OFF,
-    because: Reason = Reason.DUE,
-    history: History | None = None,
-    served: Chain | None = None,
-    emergency: bool = False,
-    installed: Sequence[Observation] | None = None,
-    at: datetime = NOW + 2 * HOUR,
-    message: str = "backing off until 14:00",
-    current: Chain | None = None,
-) -> tuple[Decision, Facts]:
-    """One certificate in trouble: a decision and the look it was made from."""
-    of = spec(name, names=(f"{name}.example.com",), owner=owner, issuers=("letsencrypt",))
-    held = current or chain(f"{name}.example.com", lives=90 * DAY, left=left)
-    decided = decision(
-        of, action, reason, because=because, wanted=Action.RENEW, ends=held.not_after, emergency=emergency, at=at,
-        message=message,
-    )  # fmt: skip
-    shown = [showing(served)] if served else ()
-    return decided, facts(of, chain=held, history=history, served=shown, installed=installed)
-
-
-def failed(times: int, *, first: timedelta = 3 * HOUR, error: str = "the issuer said no", **more: object) -> History:
-    """A history of failed tries, the first so long ago, the last a minute ago."""
-    tries = [attempt(NOW - first + (first - MINUTE) * n / max(times - 1, 1), **more) for n in range(times)]  # type: ignore[arg-type]
-    return History(attempts=tuple(replace(one, error=error, issuer="letsencrypt") for one in tries))
-
+from tests.core.noticing import INFO, C, E, W, certificate, failed, only, told
 
 # ---------------------------------------------------------------- failing
 
@@ -412,236 +326,3 @@ def test_a_budget_is_told_when_its_turn_comes_too_late() -> None:
     assert told(certificate(29 * DAY, reason=Reason.BUDGET)) == ()
     notice = only(told(certificate(29 * DAY, reason=Reason.BUDGET, at=NOW + 20 * DAY)))
     assert (notice.kind, notice.severity) == (NoticeKind.BUDGET_SHORT, W)
-
-
-# ---------------------------------------------------------------- places
-
-
-def test_an_unreadable_source_rises_with_time() -> None:
-    """An info at first (a blip), a warning after an hour, an error after a day; its end is a look that succeeds."""
-
-    def at(moment: datetime, previous: Sequence[Notice]) -> Notice:
-        return only(told(previous=previous, at=moment, problems=(SourceProblem("cluster", "403 for list secrets"),)))
-
-    first = at(NOW, [])
-    second = at(NOW + HOUR, [first])
-    third = at(NOW + DAY, [second])
-    assert [n.severity for n in (first, second, third)] == [INFO, W, E]
-    assert {n.since for n in (first, second, third)} == {NOW}
-    assert "403 for list secrets" in first.title
-    assert told(previous=[third]) == ()
-
-
-def unmanaged(left: timedelta, *, served: bool, place: str = "/etc/x.pem", **more: object) -> Observation:
-    found = holding(chain("legacy.example.com", lives=90 * DAY, left=left, label=place), Location("host", place))
-    return replace(found, endpoint=Endpoint("legacy.example.com", 443) if served else None, **more)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("left", "served", "severity"),
-    [(16 * DAY, True, None), (14 * DAY, True, W), (7 * DAY, True, E), (-HOUR, True, E), (-40 * DAY, True, E),
-     (14 * DAY, False, W), (-40 * DAY, False, None)],
-)  # fmt: skip
-def test_an_unmanaged_certificate_is_told_and_never_pages(
-    left: timedelta, served: bool, severity: Severity | None
-) -> None:
-    """What is not in our care is told when it ends soon; what ended long ago and is served nowhere is litter."""
-    found = told(unmanaged=(unmanaged(left, served=served),))
-    assert [n.severity for n in found] == ([severity] if severity else [])
-
-
-def test_unmanaged_copies_are_one_and_stored_ones_are_told_together() -> None:
-    """Copies of a served certificate are one notice, what is only stored is one a system; what is ignored is none."""
-    served = unmanaged(10 * DAY, served=True)
-    copy = replace(served, location=Location("host", "/copy.pem"), endpoint=None)
-    stored = [unmanaged(10 * DAY, served=False, place=f"/old/{n}.pem") for n in range(9)]
-    ignored = unmanaged(DAY, served=False, place="/ignored.pem", ignored=True)
-    first, second = told(unmanaged=(copy, served, *stored, ignored))
-    assert sorted([len(first.subjects), len(second.subjects)]) == [1, 9]
-    assert "rotator/unmanaged-expiring/legacy.example.com:443" in {first.key, second.key}
-
-
-def test_an_owner_that_renews_it_is_named() -> None:
-    """For a certificate that another controller owns the notice has the owner's own command."""
-    owner = Owner("cert-manager", "Certificate shop/legacy", "cmctl renew -n shop legacy")
-    notice = only(told(unmanaged=(unmanaged(10 * DAY, served=True, owner=owner),)))
-    assert notice.command == "cmctl renew -n shop legacy"
-    assert "Certificate shop/legacy" in notice.detail
-
-
-def test_what_was_not_adopted_or_has_disappeared_is_an_info() -> None:
-    """Matches that were not adopted are told by reason, retired ones together."""
-    held = tuple(AdoptionProblem(Location("cluster", f"shop/{n}"), f"shop/{n} is a CA certificate") for n in range(5))
-    first, second = told(held=held, retired=("a", "b"))
-    assert {first.kind, second.kind} == {NoticeKind.HELD, NoticeKind.RETIRED}
-    assert {first.severity, second.severity} == {INFO}
-    assert sorted([len(first.subjects), len(second.subjects)]) == [2, 5]
-
-
-def foretold(
-    *problems: str, failures: int = 2, check: str = "dns-01", issuer: str = "letsencrypt", other: str = ""
-) -> Kept:
-    """What is remembered of a certificate's preflights; `other` is an issuer that still can."""
-    lines = tuple(Line(check, Verdict.FAILS, problem, "mend it") for problem in problems)
-    own, others = Answer("", (Line("key", Verdict.WELL),)), (Answer(other, (Line("account", Verdict.WELL),)),)
-    answers = (own, Answer(issuer, lines), *(others if other else ()))
-    since = NOW - failures * HOUR if problems else None
-    return Kept(Readiness("shop", NOW, answers), NOW, since, failures if problems else 0)
-
-
-def test_a_failed_preflight_is_told_until_one_succeeds() -> None:
-    """A next order that would fail is a warning; it stays where nobody asked again, and ends when it would succeed."""
-    case = certificate(60 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
-    first = only(told(case, preflight={"shop": foretold("the token was refused")}))
-    assert (first.kind, first.severity, first.command) == (NoticeKind.PREFLIGHT_FAILED, W, "rotator preflight shop")
-    assert "letsencrypt: dns-01: the token was refused To do: mend it." in first.detail
-    assert told(case, previous=[first]) == (first,)
-    assert told(case, previous=[first], preflight={"shop": foretold()}) == ()
-
-
-@pytest.mark.parametrize(
-    ("remains", "failures", "severity"),
-    [
-        (60 * DAY, 1, None),
-        (60 * DAY, 2, W),
-        (31 * DAY, 1, None),
-        (29 * DAY, 1, W),
-        (14 * DAY, 1, E),
-        (1 * DAY, 5, E),
-    ],
-)
-def test_how_grave_a_failed_preflight_is(remains: timedelta, failures: int, severity: Severity | None) -> None:
-    """Nothing at the first failure while there is time, an error from half of the lead on, and never a page."""
-    case = certificate(remains, action=Action.KEEP, reason=Reason.HEALTHY)
-    found = told(case, preflight={"shop": foretold("refused", failures=failures)})
-    about = [notice for notice in found if notice.kind is NoticeKind.PREFLIGHT_FAILED]
-    assert [notice.severity for notice in about] == ([severity] if severity else [])
-
-
-def test_one_dead_token_is_one_notice() -> None:
-    """Forty-eight certificates that suffer from the same thing, each in words of its own."""
-    cases = [
-        certificate(
-            60 * DAY, name=f"s{n}", action=Action.KEEP, reason=Reason.HEALTHY, current=chain(f"s{n}.example.com")
-        )
-        for n in range(48)
-    ]
-    kept = {
-        f"s{n}": foretold(f"no record can be written for s{n}.example.com: the token was refused") for n in range(48)
-    }
-    notice = only(told(*cases, preflight=kept))
-    assert len(notice.subjects) == 48
-    assert "48 certificates could not be renewed if they had to be" in notice.title
-    assert told(*cases, previous=[notice], preflight={name: foretold() for name in kept}) == ()
-
-
-def test_an_issuer_that_is_lost_is_no_more_than_a_warning() -> None:
-    """Another one of its list still can, however near the end is."""
-    case = certificate(2 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
-    kept = {"shop": foretold("the account is gone", other="google")}
-    (notice,) = [one for one in told(case, preflight=kept) if one.kind is NoticeKind.PREFLIGHT_FAILED]
-    assert notice.severity is W
-    assert "letsencrypt could not renew it, another issuer can" in notice.title
-
-
-def test_a_renewal_that_worked_disproves_a_preflight() -> None:
-    """What was found before it says nothing any more."""
-    done = Attempt(NOW + HOUR, Action.RENEW, Reason.DUE, "", Result.DONE, issued=True)
-    case = certificate(60 * DAY, action=Action.KEEP, reason=Reason.HEALTHY, history=History(attempts=(done,)))
-    assert told(case, preflight={"shop": foretold("refused")}) == ()
-
-
-# ---------------------------------------------------------------- the first look
-
-
-def test_a_first_look_is_one_digest() -> None:
-    """Whatever a first look finds is one message with counts and the most urgent, never one a certificate."""
-    cases = [certificate(5 * DAY, name=f"s{n}", history=failed(9)) for n in range(40)]
-    notice = only(told(*cases, first=True, problems=(SourceProblem("disk", "denied"),)))
-    assert (notice.kind, notice.severity, notice.key) == (NoticeKind.DIGEST, W, "rotator/digest/first-look")
-    assert "40 certificates in rotator's care, 40 of them not in order or due" in notice.detail
-    assert "1 source could not be looked at" in notice.detail
-    assert "and 20 more" in notice.detail
-    assert told(previous=[notice]) == ()
-
-
-def test_a_digest_says_what_a_first_look_does() -> None:
-    """Nothing by itself; what was asked for by name, or all that is due with `first_look: act`."""
-    waits = certificate(5 * DAY, name="waits", action=Action.WAIT, reason=Reason.FIRST_LOOK)
-    begun = certificate(5 * DAY, name="begun", action=Action.RENEW, reason=Reason.DUE)
-    nothing, asked, all_of_it = (only(told(*cases, first=True)).detail for cases in ([waits], [waits, begun], [begun]))
-    assert "Nothing is done at a first look." in nothing
-    assert "Begun at once: 1 certificate. Where the mode says rotate" in asked
-    assert all_of_it.endswith("Begun at once: 1 certificate.")
-
-
-# ---------------------------------------------------------------- only a complete look ends a notice
-
-
-def test_a_notice_stays_where_its_certificate_was_not_seen() -> None:
-    """A certificate that is missing from an incomplete look keeps its notice; a complete one ends it."""
-    before = only(told(certificate(history=failed(4))))
-    problem = (SourceProblem("cluster", "timeout"),)
-    assert before in told(previous=[before], problems=problem)
-    assert told(previous=[before]) == ()
-
-
-def test_a_notice_stays_where_its_place_could_not_be_looked_at() -> None:
-    """An unseen target or a dead endpoint proves nothing: held and not-reloaded stay until they are seen to be over."""
-    held = only(told(certificate(action=Action.HOLD, reason=Reason.APPROVAL)))
-    blind = certificate(60 * DAY, reason=Reason.UNSEEN, installed=[unseen()])
-    assert held in told(blind, previous=[held])
-    old = chain("shop.example.com", lives=90 * DAY, left=29 * DAY, label="old")
-    stale = only(told(certificate(80 * DAY, served=old, action=Action.REDEPLOY, reason=Reason.NOT_SERVED)))
-    decided, seen_now = certificate(80 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
-    down = replace(seen_now, served={ENDPOINT: (showing(None),)})
-    assert told((decided, down), previous=[stale]) == (stale,)
-    up = replace(seen_now, served={ENDPOINT: (showing(seen_now.newest),)})
-    assert told((decided, up), previous=[stale]) == ()
-
-
-def test_what_rests_on_history_ends_though_an_endpoint_is_down() -> None:
-    """A renewal that succeeded ends `failing`, also where an endpoint has never been reachable."""
-    before = only(told(certificate(history=failed(4))))
-    decided, seen_now = certificate(80 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
-    assert told((decided, replace(seen_now, served={ENDPOINT: (showing(None),)})), previous=[before]) == ()
-
-
-# ---------------------------------------------------------------- all of them
-
-
-@given(
-    name=st.text(min_size=1, max_size=400),
-    error=st.text(max_size=3000),
-    owner=st.text(max_size=50),
-    reason=st.sampled_from(list(Reason)),
-    action=st.sampled_from(list(Action)),
-    left=st.integers(-40, 89),
-    emergency=st.booleans(),
-    tries=st.integers(0, 6),
-)
-def test_every_notice_is_bounded_and_stable(
-    name: str, error: str, owner: str, reason: Reason, action: Action, left: int, emergency: bool, tries: int
-) -> None:
-    """Whatever the names and errors: at most one notice a certificate, a short key and title, on one line, and the same
-    when asked again a minute later."""
-    case = certificate(
-        left * DAY, name=name, owner=owner, action=action, reason=reason, emergency=emergency,
-        history=failed(tries, error=error), message=error,
-    )  # fmt: skip
-    found = told(case)
-    assert len(found) <= 1
-    for notice in found:
-        assert len(notice.key) <= KEY_MAX
-        assert len(notice.title) <= 250
-        assert notice.title.isprintable()
-        assert len(notice.detail) < 10_000
-        assert notice.owner == owner
-    later = told((case[0], replace(case[1], now=NOW + MINUTE)), previous=found)
-    assert [(n.key, n.since) for n in later] == [(n.key, n.since) for n in found]
-
-
-def test_the_gravest_come_first() -> None:
-    """What pages stands before what does not."""
-    cases = [certificate(left * DAY, name=f"s{left}", history=failed(4, error=f"{left * 'x'}")) for left in (29, 4, 14)]
-    assert [(n.severity, n.subjects) for n in told(*cases)] == [(C, ("s14",)), (C, ("s4",)), (W, ("s29",))]
