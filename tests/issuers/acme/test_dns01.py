@@ -283,7 +283,20 @@ class TestBeforehand:
         check = dns_check(world.issuer(), f"www.{ZONE}")
 
         assert "the secret of the TSIG key is another one there" in check.problem
-        assert check.remedy
+        assert "credentials" in check.remedy
+
+    def test_what_to_do_is_about_what_failed(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who cannot be asked is no matter of credentials, and who has none does not look at secondaries."""
+        silent = dns_check(world.issuer(resolvers=["127.0.0.1:9"]), f"www.{ZONE}")
+        monkeypatch.delenv("TSIG_SECRET")
+        missing = dns_check(world.issuer(), f"www.{ZONE}")
+
+        assert "127.0.0.1:9 gave no answer" in silent.problem
+        assert "`resolvers`" in silent.remedy
+        assert "credentials" not in silent.remedy
+        assert "TSIG_SECRET" in missing.problem
+        assert "credentials" in missing.remedy
+        assert "primary" not in missing.remedy
 
 
 class TestPropagation:

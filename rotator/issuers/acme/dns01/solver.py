@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from rotator.core.cohorts import zone_of
 from rotator.core.model import Check
-from rotator.errors import IssueError, Pending
+from rotator.errors import IssueError, Pending, RotatorError
 from rotator.issuers.acme.dns01.propagation import Propagation
 from rotator.issuers.acme.dns01.writers import Late, writer_of
 from rotator.issuers.acme.proving import Dns01
@@ -28,6 +28,10 @@ LABEL = "_acme-challenge"
 MOST_TRIED = 5
 """Names of one zone that one preflight writes records for."""
 log = logger(__name__)
+
+
+class _Unwritten(IssueError):
+    """A record could not be written, or not be taken away."""
 
 
 class Dns01Solver:
@@ -64,13 +68,13 @@ class Dns01Solver:
         try:
             records = self._records(proofs)
             if said := self._propagation.lag_of(records):
-                return (Check(self.kind, said, _REMEDY),)
+                return (Check(self.kind, said, _FOLLOW),)
             with self.showing(proofs, left):
                 places = sorted({record.name for record in records})
         except (IssueError, Pending) as error:
-            return (Check(self.kind, str(error), _REMEDY),)
+            return (Check(self.kind, str(error), _remedy(error)),)
         if left:
-            return (Check(self.kind, left[0], _REMEDY),)
+            return (Check(self.kind, left[0], _WRITE),)
         return (Check(self.kind, detail=f"a record was written, seen and removed at {', '.join(places)}"),)
 
     def _some(self, names: Sequence[str]) -> list[str]:
@@ -148,7 +152,7 @@ class Dns01Solver:
             change(record)
         except DnsError as error:
             self._late[record] += isinstance(error, Late)
-            raise IssueError(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
+            raise _Unwritten(f"{self._desk.issuer}: {error}", permanent=error.permanent) from error
 
 
 class _Turns:
@@ -173,4 +177,13 @@ def _digest(authorization: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(authorization.encode()).digest()).decode().rstrip("=")
 
 
-_REMEDY = "see that the credentials may write and remove there, and that every server of the zone follows its primary"
+_ASK = "see that these DNS servers answer from here: `resolvers` (else this machine's) and `rfc2136.server`"
+_WRITE = "see that the server or provider can be reached from here, with credentials that may write and remove there"
+_FOLLOW = "see that every server of the zone follows its primary, or raise `propagation`"
+
+
+def _remedy(error: RotatorError) -> str:
+    """What a person mends: who is asked where records belong, who writes them, or who shows them too late."""
+    if isinstance(error, _Unwritten):
+        return _WRITE
+    return _ASK if isinstance(error.__cause__, DnsError) else _FOLLOW
