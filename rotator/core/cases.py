@@ -127,7 +127,8 @@ def _paused(standing: Standing) -> Case | None:
         return None
     until = f"until {moment(pause.until)}" if pause.until else "until it is resumed"
     reason = clause(pause.reason) or "no reason given"
-    late = "" if standing.over else f", and {left(standing.ends, standing.now)}"
+    stands = left(standing.ends, standing.now) if standing.ends else "has no certificate yet"
+    late = "" if standing.over else f", and {stands}"
     return _case(
         standing, NoticeKind.PAUSED, pause.since, f"is paused {until}{late} ({reason})",
         "Resume it when the reason is gone.", run("resume", "--match", pause.match or standing.name),
@@ -230,9 +231,11 @@ def _late(standing: Standing) -> Case | None:
         Reason.OBSERVE: "Say `mode: rotate`, or renew it by hand.",
         Reason.OWNED: "Have its owner renew it.",
     }.get(decision.reason, "Look at what holds it back, and renew it by hand if that takes too long.")
+    # Clients refuse what is revoked, whenever it would have ended.
+    ill = "is revoked" if why is Reason.REVOKED else left(standing.ends, standing.now)
+    still = "and still not renewed" if why is Reason.REVOKED else f"and is still not renewed ({why})"
     return _case(
-        standing, NoticeKind.LATE, min(since, standing.now),
-        f"{left(standing.ends, standing.now)} and is still not renewed ({why}): {clause(decision.message)}", todo,
+        standing, NoticeKind.LATE, min(since, standing.now), f"{ill} {still}: {clause(decision.message)}", todo,
         decision.command or run("show", standing.name),
         cause=f"{decision.reason} {_issuer(decision)}" if shared else "", shared=shared,
     )  # fmt: skip

@@ -235,7 +235,7 @@ def _what_is_done(plan: Plan) -> str:
     """A first look does what a person has asked for by name, or all that is due where the config says so."""
     rest = "Where the mode says rotate, what is due is done from the next look on."
     if not plan.due:
-        return f"Nothing is done at a first look. {rest}"
+        return f"Nothing is begun now. {rest}"
     begun = f"Begun at once: {counted(len(plan.due), 'certificate')}."
     return f"{begun} {rest}" if any(one.reason is Reason.FIRST_LOOK for one in plan.decisions) else begun
 

@@ -283,6 +283,16 @@ def test_a_pause_is_an_info_until_it_makes_something_late(left: timedelta, emerg
     assert notice.command == "rotator resume --match '*'"
 
 
+def test_a_pause_of_what_was_never_issued_says_so() -> None:
+    """Where nothing ends yet, the title is a sentence all the same."""
+    history = History(pause=Pause("moving house", NOW - DAY))
+    decided, seen_now = certificate(
+        action=Action.HOLD, reason=Reason.PAUSED, because=Reason.NOT_ISSUED, history=history
+    )
+    never = (replace(decided, ends=None, lead=None), replace(seen_now, newest=None, installed={}))
+    assert only(told(never)).title == ("shop is paused until it is resumed, and has no certificate yet (moving house)")
+
+
 def test_a_fix_by_hand_is_an_info() -> None:
     """A certificate that a person put there and that won is told once, for the record."""
     decided, seen_now = certificate(80 * DAY, action=Action.KEEP, reason=Reason.HEALTHY)
@@ -303,6 +313,19 @@ def test_late_rises_with_the_lead_that_is_gone(left: timedelta, emergency: bool,
     found = told(case)
     assert [n.severity for n in found] == ([severity] if severity else [])
     assert all(n.kind is NoticeKind.LATE for n in found)
+
+
+def test_a_revoked_one_is_called_that_and_not_by_its_end() -> None:
+    """Clients refuse it now; that it would have ended in a month is of no interest."""
+    notice = only(
+        told(
+            certificate(
+                29 * DAY, reason=Reason.SECOND_LOOK, because=Reason.REVOKED, emergency=True, message="by its CA"
+            )
+        )
+    )
+    assert (notice.kind, notice.severity) == (NoticeKind.LATE, C)
+    assert notice.title == "shop is revoked and still not renewed: by its CA"
 
 
 def test_a_rotation_that_has_just_been_started_is_not_late_yet() -> None:

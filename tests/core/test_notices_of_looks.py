@@ -40,11 +40,12 @@ def test_a_first_look_is_one_digest() -> None:
 
 
 def test_a_digest_says_what_a_first_look_does() -> None:
-    """Nothing by itself; what was asked for by name, or all that is due with `first_look: act`."""
+    """Nothing now; what was asked for by name, or all that is due with `first_look: act`, which waits for a second look
+    at what is no date."""
     waits = certificate(5 * DAY, name="waits", action=Action.WAIT, reason=Reason.FIRST_LOOK)
     begun = certificate(5 * DAY, name="begun", action=Action.RENEW, reason=Reason.DUE)
     nothing, asked, all_of_it = (only(told(*cases, first=True)).detail for cases in ([waits], [waits, begun], [begun]))
-    assert "Nothing is done at a first look." in nothing
+    assert "Nothing is begun now. Where the mode says rotate" in nothing
     assert "Begun at once: 1 certificate. Where the mode says rotate" in asked
     assert all_of_it.endswith("Begun at once: 1 certificate.")
 
