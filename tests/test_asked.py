@@ -118,6 +118,18 @@ def test_rotate_what_is_not_due_needs_force(fleet: Fleet, wiring: Wiring) -> Non
     assert fleet.stored("mail") != before
 
 
+def test_rotate_names_what_does_it_at_once(fleet: Fleet) -> None:
+    """What was seen once waits for a second look, or was issued a moment ago: whoever asks is told of `--force`."""
+    fresh = fleet.folder / "fresh" / "tls.crt"
+    fresh.parent.mkdir()
+    declare(fleet, fresh, 1)
+    with build(load(fleet.config), system_clock(), writer=True) as built:
+        told = ask(built, "rotate", certificate="shop", force="no")
+        assert told.startswith(f"{NOT_DONE}shop is noted, but second-look holds it back")
+        assert told.endswith("; `rotator rotate shop --force` renews it now")
+        assert ask(built, "rotate", certificate="shop", force="yes").startswith("shop: renew begins now")
+
+
 def test_rotate_now_leaves_others_alone(fleet: Fleet, wiring: Wiring) -> None:
     """A rotation by hand of one certificate does not carry out what else is due."""
     shop = fleet.stored("shop")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rotator.asked.named import EVERYTHING, MOST_NAMED, Declined, certificate_of, known_specs, nearest, until
-from rotator.core.model import Pause
+from rotator.core.model import Facts, Pause
+from rotator.core.noticetext import run
 from rotator.core.pem import moment
 from rotator.core.policy import decide
 from rotator.inventory import look_again
 from rotator.ports import Request
 from rotator.wiring import Wiring
+from rotator.world import World
 
 
 def rotate(request: Request, wiring: Wiring) -> str:
@@ -19,12 +22,23 @@ def rotate(request: Request, wiring: Wiring) -> str:
     said = request.arguments
     new_key = said.get("new_key") == "yes"
     world.store.ask(spec.name, force=force, reason=said.get("reason", ""), at=request.at, new_key=new_key)
-    decision = decide(look_again(spec, world, world.clock.now()), world.policy)
+    facts = look_again(spec, world, world.clock.now())
+    decision = decide(facts, world.policy)
     if decision.due:
         return f"{spec.name}: {decision.action} begins now, because {decision.because or decision.reason}"
     if decision.wanted is not None:
-        raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.told}")
+        at_once = f"; `{run('rotate', spec.name, '--force')}` renews it now" if _would_be_forced(facts, world) else ""
+        raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.told}{at_once}")
     raise Declined(f"{spec.name} needs nothing: {decision.message}; `--force` renews it all the same")
+
+
+def _would_be_forced(facts: Facts, world: World) -> bool:
+    """Whether the same with `--force` would begin now: without it a second look and the gap are waited for."""
+    ask = facts.history.ask
+    if ask is None or ask.force:
+        return False
+    forced = replace(facts, history=replace(facts.history, ask=replace(ask, force=True)))
+    return decide(forced, world.policy).due
 
 
 def approve(request: Request, wiring: Wiring) -> str:

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 
 from rotator.asked.named import MOST_NAMED, Declined, known_specs
 from rotator.core.model import Facts, RevocationReason
+from rotator.core.noticetext import run
 from rotator.core.pem import parse_certificate
 from rotator.inventory import look_again, take_stock
 from rotator.ports import Request
@@ -27,7 +28,10 @@ def revoke_one(request: Request, wiring: Wiring) -> str:
         everything = (look_again(spec, world, world.clock.now()),) if spec else inventory.facts
         candidate = _to_revoke(request, everything, world)
         fingerprint = candidate.certificate.fingerprint
-        used = (*in_use(fingerprint, everything), *used_elsewhere(candidate.certificate, inventory, name))
+        elsewhere = used_elsewhere(candidate.certificate, inventory, name)
+        # Without a name both look at everything; the second says whose each place is.
+        here = (one for one in in_use(fingerprint, everything) if not any(more.startswith(one) for more in elsewhere))
+        used = (*here, *elsewhere)
         if used and not force:
             where = "; ".join(used[:MOST_NAMED])
             first = f"renew it first, `{renew_first(name, reason)}`" if spec else "see that nobody uses it first"
@@ -35,7 +39,11 @@ def revoke_one(request: Request, wiring: Wiring) -> str:
         said = revoke(candidate, reason, world)
         if reason is RevocationReason.KEY_COMPROMISE and spec:
             said += _away_from_its_key(candidate, everything[0], world)
-    return f"{said}; it is still in use, and is renewed now" if used and spec else said
+    return f"{said}; it is still in use: {_renewal(name)}" if used and spec else said
+
+
+def _renewal(name: str, how: str = "") -> str:
+    return f"the next look renews it{how}, `{run('rotate', name)}` at once"
 
 
 def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
@@ -49,7 +57,7 @@ def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
         return f"; the current one has the same key, so make a new request with a new key at once ({spec.csr})"
     reason = RevocationReason.KEY_COMPROMISE
     world.store.ask(spec.name, force=True, reason=str(reason), at=world.clock.now(), new_key=True)
-    return "; the current one has the same key, and is renewed with a new one now"
+    return f"; the current one has the same key: {_renewal(spec.name, ' with a new one')}"
 
 
 def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:

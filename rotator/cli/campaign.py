@@ -84,10 +84,14 @@ def cancel(number: Number, config: ConfigOption = DEFAULT_CONFIG, output: Output
 
 def _campaigns(config: Path) -> tuple[Campaign, ...]:
     from rotator.cli.opening import log_to_stderr, read_config, reading
+    from rotator.core.campaign.members import with_revoked
 
     log_to_stderr()
     with reading(read_config(config)) as store:
-        return store.campaigns() if store else ()
+        if store is None:
+            return ()
+        revoked = {fingerprint: one.at for fingerprint, one in store.revoked().items()}
+        return tuple(with_revoked(one, revoked) for one in store.campaigns())
 
 
 def _asked(verb: str, number: int, config: Path, output: Output) -> Ending:

@@ -108,6 +108,9 @@ def _by_fingerprint(text: str, known: Sequence[Candidate]) -> Candidate:
         raise Mistake(f"{text!r} is no SHA-256 fingerprint; at least its first {_SHORTEST} digits are needed")
     found = {one.certificate.fingerprint: one for one in known if one.certificate.fingerprint.startswith(digits)}
     if not found:
+        serial = next((one.certificate for one in known if f"{one.certificate.serial:x}" == digits.lstrip("0")), None)
+        if serial is not None:
+            raise Mistake(f"{text} is a serial number; of its certificate say --fingerprint {serial.fingerprint}")
         raise Mistake(
             f"rotator knows no certificate {text} that has not ended; give it as a file: "
             "--certificate FILE --issuer ISSUER"

@@ -46,6 +46,7 @@ def card_of(spec: CertificateSpec, store: Store, now: datetime) -> Card:
     plan, outcomes = store.plan(), store.outcomes(spec.name, limit=_OUTCOMES)
     decisions = since_look(plan, outcomes) if plan else ()
     seen = _seen(spec.name, store)
+    revoked = {fingerprint: found.at for fingerprint, found in store.revoked().items()}
     return Card(
         now=now,
         spec=spec,
@@ -54,7 +55,14 @@ def card_of(spec: CertificateSpec, store: Store, now: datetime) -> Card:
         places=seen["places"],
         endpoints=seen["endpoints"] or tuple(str(endpoint) for endpoint in spec.endpoints),
         bundles=tuple(
-            Kept(one.bundle.chain.leaf, one.status, one.issuer, one.at, one.keys_kept)
+            Kept(
+                one.bundle.chain.leaf,
+                one.status,
+                one.issuer,
+                one.at,
+                one.keys_kept,
+                revoked.get(one.bundle.chain.fingerprint),
+            )
             for one in store.bundles(spec.name)
         ),
         outcomes=outcomes,

@@ -87,8 +87,11 @@ def unknown_key(key: str, valid: Sequence[str], noun: str = "key") -> str:
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """The valid name that was probably meant; empty when none comes near."""
-    plain = {one.lower().replace("-", "_"): one for one in valid}
-    return next((plain[one] for one in get_close_matches(name.lower().replace("-", "_"), plain, n=1, cutoff=0.6)), "")
+    plain, meant = {one.lower().replace("-", "_"): one for one in valid}, name.lower().replace("-", "_")
+    # A whole word of it, or one word too many: `ca` for `ca_file`.
+    parts = [one for one in plain if f"{one}_".startswith(f"{meant}_") or f"{meant}_".startswith(f"{one}_")]
+    close = get_close_matches(meant, plain, n=1, cutoff=0.6) or (parts if len(parts) == 1 else [])
+    return next((plain[one] for one in close), "")
 
 
 def _missing(names: Sequence[str]) -> str:

@@ -21,13 +21,19 @@ from rotator.report.words import day, key_of, left
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A bundle in the state, without its key. `status` as in the state: `accepted`, `superseded` …"""
+    """A bundle in the state, without its key.
+
+    Attributes:
+        status: as in the state: `accepted`, `superseded` …
+        revoked_at: when rotator had it revoked; None where it had not.
+    """
 
     leaf: Certificate
     status: str
     issuer: str
     at: datetime
     key_kept: bool
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,8 @@ def table(one: Card) -> RenderableType:
         for kept in one.bundles:
             ends = kept.leaf.not_after
             key = "kept" if kept.key_kept else "-"
-            rows.add_row(day(ends), left(ends, one.now), kept.status, kept.issuer, key, kept.leaf.fingerprint[:16])
+            status = f"{kept.status}, revoked" if kept.revoked_at else kept.status
+            rows.add_row(day(ends), left(ends, one.now), status, kept.issuer, key, kept.leaf.fingerprint[:16])
         parts.append(headed("Certificates in the state", rows))
     if one.outcomes:
         parts.append(headed("Last rotations", outcomes(one.outcomes)))

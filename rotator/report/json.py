@@ -227,7 +227,7 @@ def pause(match: str, one: Pause) -> Object:
 
 def card(one: Card) -> Object:
     """The keys of a spec, and `decision`, `places`, `served_at`, `bundles` (`certificate`, `status`, `issuer`, `at`,
-    `key_kept`), `outcomes`, `quarantines` (`place`, `fingerprint`, `since`, `until`, `by_hand`), `pause`,
+    `key_kept`, `revoked_at`), `outcomes`, `quarantines` (`place`, `fingerprint`, `since`, `until`, `by_hand`), `pause`,
     `held_by_hand`, `notices`, `preflight` (null before the first: see `foretold`)."""
     history = one.history
     return {
@@ -242,6 +242,7 @@ def card(one: Card) -> Object:
                 "issuer": kept.issuer,
                 "at": iso(kept.at),
                 "key_kept": kept.key_kept,
+                "revoked_at": iso(kept.revoked_at),
             }
             for kept in one.bundles
         ],

@@ -16,6 +16,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from rotator.cli.main import app
+from rotator.core.model import Certificate
 from rotator.core.pem import certificate_pem, chain_pem, read_chain
 from tests.pki import Authority
 
@@ -75,7 +76,11 @@ class Fleet:
 
     def stored(self, name: str) -> str:
         """The fingerprint of what is stored now."""
-        return read_chain((self.folder / "services" / name / "tls.crt").read_bytes()).fingerprint
+        return self.leaf(name).fingerprint
+
+    def leaf(self, name: str) -> Certificate:
+        """The certificate that is stored now."""
+        return read_chain((self.folder / "services" / name / "tls.crt").read_bytes()).leaf
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the program as a person does, with this config, in a process of its own."""

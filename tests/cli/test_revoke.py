@@ -22,6 +22,29 @@ def renewed(fleet: Fleet) -> tuple[Fleet, str]:
     return fleet, before
 
 
+def test_a_serial_number_is_answered_with_the_fingerprint(renewed: tuple[Fleet, str]) -> None:
+    """CAs and tools call a certificate by its serial number: who does so here is told what to say instead."""
+    fleet, _ = renewed
+    serial = fleet.leaf("shop").serial
+    result = fleet.call("revoke", "--fingerprint", f"{serial:x}".upper(), "--yes")
+    assert result.exit_code == 2
+    assert f"--fingerprint {fleet.stored('shop')}" in " ".join(result.stderr.split())
+
+
+def test_what_was_revoked_is_shown_so(renewed: tuple[Fleet, str]) -> None:
+    """`rotator show` says of each certificate in the state whether it was revoked, and when in JSON."""
+    fleet, _ = renewed
+    crl = f"lifetime: 90d, crl: {{path: {fleet.folder}/ca/ca.crl}}"
+    fleet.config.write_text(fleet.config.read_text().replace("lifetime: 90d", crl))
+    assert fleet.call("rotate", "shop", "--force").exit_code == 0
+    said = fleet.call("revoke", "shop", "--yes")
+    assert said.exit_code == 0, said.stderr
+    assert "superseded, revoked" in fleet.call("show", "shop").stdout
+    current, earlier = fleet.json("show", "shop")["bundles"]
+    assert (current["status"], current["revoked_at"]) == ("accepted", None)
+    assert (earlier["status"], earlier["revoked_at"][:2]) == ("superseded", "20")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rotator.config.load import load_text
+from rotator.config.mistakes import nearest
 from rotator.errors import ConfigError
 
 
@@ -34,3 +35,19 @@ def test_wrong_values_of_issuers_say_what_to_write(issuer: str, expected: str) -
     (problem,) = caught.value.problems
     assert f"{problem.path}: {problem.message}" == f"issuers.ca.{expected}"
     assert problem.line == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "meant"),
+    [
+        ("ca", ["auth", "ca_file", "url"], "ca_file"),
+        ("ca_file", ["ca", "secret", "url"], "ca"),
+        ("namespace", ["names", "namespaces"], "namespaces"),
+        ("ca", ["ca_key", "ca_certificate", "lifetime"], ""),
+        ("c", ["ca_file", "ca"], "ca"),
+        ("x", ["url"], ""),
+    ],
+)
+def test_a_name_that_is_the_beginning_of_one_is_near_it(name: str, valid: list[str], meant: str) -> None:
+    """`ca` for `ca_file` is a likelier slip than a wrong letter, if only one name begins so."""
+    assert nearest(name, valid) == meant

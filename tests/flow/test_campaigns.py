@@ -10,6 +10,7 @@ import pytest
 
 from rotator.asked import carry_out
 from rotator.campaigns import revoke_old
+from rotator.core.campaign.members import with_revoked
 from rotator.core.model import (
     Campaign,
     CampaignStatus,
@@ -261,6 +262,18 @@ def test_a_place_that_cannot_be_read_any_more_keeps_its_old_one(site: Site, issu
     site.time.goes_by(2 * MINUTE)
     revoke_old(campaign(site).id, site.specs["shop"], site.wiring.world)
     assert not old.revoked
+
+
+def test_what_a_person_has_revoked_is_counted(site: Site, issuers: Issuers) -> None:
+    """An old certificate that was revoked by hand counts as revoked in what is shown of the campaign."""
+    fleet(site, "shop")
+    begin(site)
+    site.look()
+    (old,) = member(site, "shop").old
+    assert old.revoked_at is None
+    now = site.time.now
+    shown = with_revoked(campaign(site), {old.certificate.fingerprint: now, "another": now})
+    assert [one.revoked_at for one in shown.members[0].old] == [now]
 
 
 def test_behind_its_deadline(site: Site, issuers: Issuers) -> None:

@@ -68,10 +68,19 @@ def test_what_may_be_served_is_spared(site: Site, renewed: Renewed) -> None:
     assert issuer.revoked == {}
 
 
+def test_a_place_is_named_once(site: Site, renewed: Renewed) -> None:
+    """Whoever brings a certificate without its name is told once where it is in use, and whose it is."""
+    _, _, _, new = renewed
+    said = revoke(site, "", new)
+    assert said.count(" holds it") == said.count(" serves it") == 1
+    assert "holds it for shop" in said
+
+
 def test_force_revokes_what_is_served_and_it_is_renewed_at_once(site: Site, renewed: Renewed) -> None:
     """What rotator itself had revoked counts as revoked in the very next look, gap or not, and gets a new key."""
     shop, issuer, _, new = renewed
-    assert "it is still in use" in revoke(site, "shop", new, force=True)
+    said = revoke(site, "shop", new, force=True)
+    assert said.endswith("it is still in use: the next look renews it, `rotator rotate shop` at once")
     assert new.fingerprint in issuer.revoked
     site.time.goes_by(MINUTE)
     outcome = site.outcome()
@@ -153,7 +162,9 @@ def test_a_compromised_key_is_not_kept_in_use(site: Site) -> None:
     assert first.spki == second.spki
     site.time.goes_by(DAY)
     said = revoke(site, "shop", first.leaf)
-    assert "renewed with a new one now" in said
+    assert said.endswith(
+        "the current one has the same key: the next look renews it with a new one, `rotator rotate shop` at once"
+    )
     third = site.outcome().after
     assert third is not None
     assert third.spki != first.spki

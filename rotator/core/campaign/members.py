@@ -5,7 +5,7 @@ An old certificate is never to be revoked before every place holds and every end
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -195,6 +195,19 @@ def to_revoke(member: Member, campaign: Campaign, revoked: Collection[str], now:
         old
         for old in member.old
         if not _is_settled(old, revoked, now) and (old.retry_at is None or old.retry_at <= now)
+    )
+
+
+def with_revoked(campaign: Campaign, moments: Mapping[str, datetime]) -> Campaign:
+    """The campaign with what was revoked otherwise, by a person's `rotator revoke`; the moments by fingerprint."""
+
+    def known(old: Old) -> Old:
+        at = moments.get(old.certificate.fingerprint)
+        return old if at is None or old.revoked_at else replace(old, revoked_at=at, error="", retry_at=None)
+
+    return replace(
+        campaign,
+        members=tuple(replace(member, old=tuple(known(old) for old in member.old)) for member in campaign.members),
     )
 
 

@@ -30,7 +30,7 @@ MOST_TRIED = 5
 log = logger(__name__)
 
 
-class _Unwritten(IssueError):
+class _Unwritten(IssueError):  # noqa: N818 - reads as what happened
     """A record could not be written, or not be taken away."""
 
 
