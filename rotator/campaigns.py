@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from rotator.core.campaign.members import old_of, replaced, to_revoke, unfit_to_revoke
 from rotator.core.campaign.pace import CaRoom, Pace, Recent, pace_of, recent_orders
-from rotator.core.campaign.planning import members_of, why_asked
+from rotator.core.campaign.planning import ask_of, members_of, why_asked
 from rotator.core.campaign.preview import Preview, preview
 from rotator.core.campaign.steps import next_step
 from rotator.core.limits import STEPS
@@ -142,8 +142,11 @@ def cancel(campaign: Campaign, store: Store, now: datetime) -> None:
     store.keep_campaign(replace(campaign, status=CampaignStatus.CANCELLED, ended=now))
     names = [member.certificate for member in campaign.members if member.asked_at is not None]
     for name, history in store.histories(names, now).items():
-        if history.ask is not None and history.ask.force and history.ask.reason == why_asked(campaign):
-            store.ask(name, force=False, reason=f"campaign {campaign.id} was cancelled", at=now)
+        ask, why = history.ask, f"campaign {campaign.id} was cancelled"
+        if ask is not None and ask.force and ask.reason == why_asked(campaign):
+            # A new key that the campaign did not ask for is a person's wish, which goes on.
+            another = ask.wants_new_key and not campaign.new_keys
+            store.keep_ask(name, replace(ask, reason=why) if another else Ask(now, reason=why))
 
 
 def _keep(now: Campaign, before: Campaign, store: Store) -> None:
@@ -183,8 +186,8 @@ def _ask(name: str, facts: Facts, campaign: Campaign, world: World) -> Facts:
             store.keep_members(campaign.id, [asked])
             if campaign.new_keys or campaign.away:
                 _forget_what_is_begun(name, campaign, world)
-            ask = Ask(now, force=True, reason=why_asked(campaign), new_key=campaign.new_keys)
-            store.ask(name, force=True, reason=ask.reason, at=now, new_key=ask.new_key)
+            ask = ask_of(facts, campaign, now)
+            store.keep_ask(name, ask)
     except Busy:
         return facts  # a rotation of it is in flight; it is asked for in the next look
     received = facts.history.received and not (campaign.new_keys or campaign.away)

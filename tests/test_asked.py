@@ -111,7 +111,7 @@ def test_rotate_what_is_not_due_needs_force(fleet: Fleet, wiring: Wiring) -> Non
     before = fleet.stored("mail")
     answer = ask(wiring, "rotate", certificate="mail", force="no")
     assert answer.startswith(f"{NOT_DONE}mail needs nothing")
-    assert answer.endswith("`--force` renews it all the same")
+    assert answer.endswith("`rotator rotate mail --force` renews it all the same")
     assert rotate_now(wiring, ["mail"]) == ()
     assert ask(wiring, "rotate", certificate="mail", force="yes") == "mail: renew begins now, because asked"
     assert len(rotate_now(wiring, ["mail"])) == 1
@@ -127,6 +127,8 @@ def test_rotate_names_what_does_it_at_once(fleet: Fleet) -> None:
         told = ask(built, "rotate", certificate="shop", force="no")
         assert told.startswith(f"{NOT_DONE}shop is noted, but second-look holds it back")
         assert told.endswith("; `rotator rotate shop --force` renews it now")
+        told = ask(built, "rotate", certificate="shop", new_key="yes", reason="laptop lost")
+        assert told.endswith("; `rotator rotate shop --force --new-key --reason 'laptop lost'` renews it now")
         assert ask(built, "rotate", certificate="shop", force="yes").startswith("shop: renew begins now")
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rotator.asked.named import EVERYTHING, MOST_NAMED, Declined, certificate_of, known_specs, nearest, until
-from rotator.core.model import Facts, Pause
+from rotator.core.limits import open_ask
+from rotator.core.model import Ask, Facts, Pause
 from rotator.core.noticetext import run
 from rotator.core.pem import moment
 from rotator.core.policy import decide
@@ -17,28 +18,42 @@ from rotator.world import World
 
 
 def rotate(request: Request, wiring: Wiring) -> str:
-    world, force = wiring.world, request.arguments.get("force") == "yes"
+    """Note that a person asks for it, and say what that brings."""
+    world = wiring.world
     spec = certificate_of(request, world)
-    said = request.arguments
-    new_key = said.get("new_key") == "yes"
-    world.store.ask(spec.name, force=force, reason=said.get("reason", ""), at=request.at, new_key=new_key)
-    facts = look_again(spec, world, world.clock.now())
+    looked = look_again(spec, world, world.clock.now())
+    asked = _ask_of(request).besides(open_ask(looked))
+    world.store.keep_ask(spec.name, asked)
+    facts, forced = _asking(looked, asked), _forced(asked, spec.name)
     decision = decide(facts, world.policy)
     if decision.due:
         return f"{spec.name}: {decision.action} begins now, because {decision.because or decision.reason}"
     if decision.wanted is not None:
-        at_once = f"; `{run('rotate', spec.name, '--force')}` renews it now" if _would_be_forced(facts, world) else ""
+        named = run("rotate", spec.name, "--force") in decision.message
+        at_once = f"; `{forced}` renews it now" if not named and _would_be_forced(facts, asked, world) else ""
         raise Declined(f"{spec.name} is noted, but {decision.reason} holds it back: {decision.told}{at_once}")
-    raise Declined(f"{spec.name} needs nothing: {decision.message}; `--force` renews it all the same")
+    raise Declined(f"{spec.name} needs nothing: {decision.message}; `{forced}` renews it all the same")
 
 
-def _would_be_forced(facts: Facts, world: World) -> bool:
+def _ask_of(request: Request) -> Ask:
+    said, at = request.arguments, request.at
+    key_after = at if said.get("new_key") == "yes" else None
+    return Ask(at, force=said.get("force") == "yes", reason=said.get("reason", ""), key_after=key_after)
+
+
+def _asking(facts: Facts, ask: Ask) -> Facts:
+    return replace(facts, history=replace(facts.history, ask=ask))
+
+
+def _would_be_forced(facts: Facts, ask: Ask, world: World) -> bool:
     """Whether the same with `--force` would begin now: without it a second look and the gap are waited for."""
-    ask = facts.history.ask
-    if ask is None or ask.force:
-        return False
-    forced = replace(facts, history=replace(facts.history, ask=replace(ask, force=True)))
-    return decide(forced, world.policy).due
+    return not ask.force and decide(_asking(facts, replace(ask, force=True)), world.policy).due
+
+
+def _forced(ask: Ask, name: str) -> str:
+    """The same command with `--force`."""
+    key = ("--new-key",) if ask.key_after else ()
+    return run("rotate", name, "--force", *key, *(("--reason", ask.reason) if ask.reason else ()))
 
 
 def approve(request: Request, wiring: Wiring) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 
 from rotator.asked.named import MOST_NAMED, Declined, known_specs
-from rotator.core.model import Facts, RevocationReason
-from rotator.core.noticetext import run
+from rotator.core.limits import open_ask
+from rotator.core.model import Ask, Facts, RevocationReason
 from rotator.core.pem import parse_certificate
 from rotator.inventory import look_again, take_stock
 from rotator.ports import Request
@@ -39,11 +39,11 @@ def revoke_one(request: Request, wiring: Wiring) -> str:
         said = revoke(candidate, reason, world)
         if reason is RevocationReason.KEY_COMPROMISE and spec:
             said += _away_from_its_key(candidate, everything[0], world)
-    return f"{said}; it is still in use: {_renewal(name)}" if used and spec else said
+    return f"{said}; it is still in use: {_renewal(name, reason)}" if used and spec else said
 
 
-def _renewal(name: str, how: str = "") -> str:
-    return f"the next look renews it{how}, `{run('rotate', name)}` at once"
+def _renewal(name: str, reason: RevocationReason, how: str = "") -> str:
+    return f"the next look renews it{how}, `{renew_first(name, reason)}` at once"
 
 
 def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
@@ -55,9 +55,10 @@ def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
         return ""
     if spec.csr:
         return f"; the current one has the same key, so make a new request with a new key at once ({spec.csr})"
-    reason = RevocationReason.KEY_COMPROMISE
-    world.store.ask(spec.name, force=True, reason=str(reason), at=world.clock.now(), new_key=True)
-    return f"; the current one has the same key: {_renewal(spec.name, ' with a new one')}"
+    reason, now = RevocationReason.KEY_COMPROMISE, world.clock.now()
+    ask = Ask(now, force=True, reason=str(reason), key_after=now)
+    world.store.keep_ask(spec.name, ask.besides(open_ask(facts)))
+    return f"; the current one has the same key: {_renewal(spec.name, reason, ' with a new one')}"
 
 
 def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:

@@ -107,13 +107,13 @@ def lifetime_too_short(facts: Facts, settings: PolicySettings, wanted: Wanted) -
     ask = open_ask(facts)
     found = wanted.chain.lifetime if wanted.chain and not (ask and ask.force) else None
     least = settings.shortest_lifetime
-    for lifetime in (facts.spec.lifetime, found):
+    # Where the config asks for so short a one, no command helps.
+    for lifetime, command in ((facts.spec.lifetime, ""), (found, run("rotate", facts.spec.name, "--force"))):
         if lifetime is not None and timedelta(0) < lifetime < least:
             message = (
                 f"{facts.spec.name} lives {span(lifetime)}, less than the {span(least)} that can be kept alive with a "
                 f"shortest tick of {span(settings.shortest_tick)}; ask for a longer lifetime"
             )
-            command = f"rotator rotate {facts.spec.name} --force"
             return Held(Action.REFUSE, Reason.LIFETIME_TOO_SHORT, message, next_look(facts, settings), command)
     return None
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, Self
 
 from rotator.core.model import (
+    Ask,
     Bundle,
     Campaign,
     CertificateSpec,
@@ -278,7 +279,9 @@ class Store(Keep, Protocol):
     def audited(self, *, subject: str | None = None, limit: int = 100) -> tuple[AuditEntry, ...]: ...
 
     # People
-    def ask(self, certificate: str, *, force: bool, reason: str, at: datetime, new_key: bool = False) -> None: ...
+    def keep_ask(self, certificate: str, ask: Ask) -> None:
+        """Keep what a person asks for, in place of what was asked before; see `Ask.besides`."""
+        ...
 
     def approve(self, certificate: str, at: datetime) -> tuple[Reason, ...]:
         """Approve what the present decision is held for, lift quarantines; returns the reasons approved.

@@ -166,7 +166,7 @@ def _redeploys(rows: Sequence[AnyRow]) -> Mapping[Location, tuple[datetime, ...]
 def _ask(stands: AnyRow | None) -> Ask | None:
     if stands is None or stands.asked_at is None:
         return None
-    return Ask(stands.asked_at, bool(stands.ask_force), stands.ask_reason or "", bool(stands.ask_new_key))
+    return Ask(stands.asked_at, bool(stands.ask_force), stands.ask_reason or "", stands.ask_key_after)
 
 
 def fleet(connection: Connection, now: datetime) -> FleetHistory:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from rotator.core.holds import APPROVABLE
-from rotator.core.model import Action, Pause
+from rotator.core.model import Action, Ask, Pause
 from rotator.core.reasons import Reason
 from rotator.errors import StateError
 from rotator.ports import Request
@@ -25,8 +25,13 @@ SURGE_APPROVED_FOR = timedelta(days=1)
 # ---------------------------------------------------------------- rotate and approve
 
 
-def ask(connection: Connection, certificate: str, *, force: bool, reason: str, at: datetime, new_key: bool) -> None:
-    values = {"asked_at": at, "ask_force": force, "ask_reason": reason, "ask_new_key": new_key}
+def keep_ask(connection: Connection, certificate: str, ask: Ask) -> None:
+    values = {
+        "asked_at": ask.at,
+        "ask_force": ask.force,
+        "ask_reason": ask.reason,
+        "ask_key_after": ask.key_after,
+    }
     upsert(connection, standing, {"certificate": certificate, **values})
 
 

@@ -63,7 +63,9 @@ def _end(connection: Connection, outcome: Outcome) -> None:
     ends_ask = standing.c.certificate == name
     if not (renewed or finished):
         ends_ask &= standing.c.ask_force.is_not(True)
-    connection.execute(update(standing).where(ends_ask).values(asked_at=None, ask_force=None, ask_reason=None))
+    connection.execute(
+        update(standing).where(ends_ask).values(asked_at=None, ask_force=None, ask_reason=None, ask_key_after=None)
+    )
     if renewed or finished:
         connection.execute(update(standing).where(standing.c.certificate == name).values(foreseen_at=None))
     if renewed or _came_of_pending(connection, outcome):

@@ -13,6 +13,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from rotator.core.model import (
+    Ask,
     Campaign,
     CertificateSpec,
     Endpoint,
@@ -309,9 +310,9 @@ class SqlStore:
 
     # ---------------------------------------------------------------- people
 
-    def ask(self, certificate: str, *, force: bool, reason: str, at: datetime, new_key: bool = False) -> None:
+    def keep_ask(self, certificate: str, ask: Ask) -> None:
         with self._writing() as connection:
-            people.ask(connection, certificate, force=force, reason=reason, at=at, new_key=new_key)
+            people.keep_ask(connection, certificate, ask)
 
     def approve(self, certificate: str, at: datetime) -> tuple[Reason, ...]:
         with self._writing() as connection:

@@ -66,7 +66,7 @@ standing = Table(
     Column("asked_at", Moment),
     Column("ask_force", Boolean),
     Column("ask_reason", Text),
-    Column("ask_new_key", Boolean),
+    Column("ask_key_after", Moment),
     Column("foreseen_at", Moment),
 )
 

@@ -92,7 +92,8 @@ def _interrupted(facts: Facts, world: World) -> PendingIssue | None:
 
 
 def _made_after(pending: PendingIssue, ask: Ask) -> bool:
-    return pending.started is not None and pending.started > ask.at
+    after = ask.new_key_after
+    return pending.started is not None and after is not None and pending.started > after
 
 
 def _is_present_key(pending: PendingIssue, facts: Facts) -> bool:

@@ -310,7 +310,7 @@ def test_a_ca_without_room_holds_nobody_else_back() -> None:
 def test_an_issuer_that_is_down_holds_nobody_else_back() -> None:
     """Four that were asked for wait at an open breaker with their reason: what another issuer signs goes on, and looks
     are no more frequent than usual once nothing is under way."""
-    ask = Ask(A_MINUTE_AGO, force=True, new_key=True)
+    ask = Ask(A_MINUTE_AGO, force=True, key_after=A_MINUTE_AGO)
     looks = [known(f"s{number}", history=History(ask=ask)) for number in range(4)]
     other = facts(spec("other", issuers=("vault",), names=("other.example.net",)), chain=chain("other.example.net"))
     people = [*(asked(f"s{number}") for number in range(4)), Member("other", 9)]

@@ -293,3 +293,29 @@ def test_a_finding_on_a_chain_for_another_digest_is_forgotten() -> None:
     refused = attempt(NOW - SECOND, of=spec(names=("b.test",)), stage=Stage.VALIDATE, violations=(lost,))
 
     assert due_with(History(attempts=(refused,), received=True)).due
+
+
+@pytest.mark.parametrize(
+    ("look", "ends"),
+    [
+        pytest.param(
+            facts(chain=DUE, installed=[holding(DUE, owner=CERT_MANAGER)]),
+            "which renews it; to do: cmctl renew -n shop web",
+            id="its owner renews it",
+        ),
+        pytest.param(
+            facts(chain=chain(lives=MINUTE, left=MINUTE / 3)),
+            "; to do: rotator rotate shop --force",
+            id="the found one lives too short",
+        ),
+        pytest.param(facts(spec(lifetime=MINUTE)), "ask for a longer lifetime", id="so short a one is asked for"),
+        pytest.param(
+            facts(chain=DUE, history=History(pause=Pause("freeze", NOW - DAY))),
+            "; to let it through: rotator resume --match shop",
+            id="it is paused",
+        ),
+    ],
+)
+def test_the_command_is_said_for_what_it_does(look: Facts, ends: str) -> None:
+    """Only what lets the renewal itself through is called so; where no command helps, none is named."""
+    assert decided(look).told.endswith(ends)

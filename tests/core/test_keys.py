@@ -56,7 +56,7 @@ def test_on_request_the_key_is_used_again() -> None:
         ),
         (looked_at(history=replace(looked_at().history, key_kept=False)), "the present one is not in the state"),
         (looked_at(history=replace(looked_at().history, accepted=None)), "rotator did not make the present one"),
-        (looked_at(history=replace(looked_at().history, ask=Ask(NOW, new_key=True))), "a person asked for it"),
+        (looked_at(history=replace(looked_at().history, ask=Ask(NOW, key_after=NOW))), "a person asked for it"),
         (
             looked_at(
                 history=replace(looked_at().history, ask=Ask(NOW, force=True, reason="Key compromise, see 4711"))
@@ -77,7 +77,7 @@ def test_what_speaks_against_the_old_key_makes_a_new_one(look: Facts, why: str) 
     st.booleans(),
     st.booleans(),
     st.booleans(),
-    st.sampled_from([None, Ask(NOW), Ask(NOW, new_key=True)]),
+    st.sampled_from([None, Ask(NOW), Ask(NOW, key_after=NOW)]),
 )
 def test_a_burnt_key_is_never_used_again(revoked: bool, kept: bool, fits: bool, by_us: bool, ask: Ask | None) -> None:
     """Shows that the same key is taken only where all of it speaks for that."""
@@ -87,7 +87,7 @@ def test_a_burnt_key_is_never_used_again(revoked: bool, kept: bool, fits: bool, 
     past = replace(ours(accepted, wanted, key_kept=kept), ask=ask)
     look = facts(chain=own, of=wanted, history=past, evidence=Evidence(revoked=revoked))
     same = next_key(look, settings()).choice is KeyChoice.SAME
-    assert same is (not revoked and kept and fits and by_us and not (ask and ask.new_key))
+    assert same is (not revoked and kept and fits and by_us and not (ask and ask.wants_new_key))
 
 
 def test_turning_reuse_on_resets_nothing() -> None:

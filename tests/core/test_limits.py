@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rotator.core.lead import emergency_at
 from rotator.core.model import (
@@ -167,7 +169,7 @@ def test_whoever_asks_does_not_wait_for_an_order_in_flight(ago: timedelta, waits
     """A person's `rotate` looks at the order at once, once, though the issuer wished to be left alone for a day: new
     keys after a compromise do not wait for an order with the old one."""
     pending = attempt(NOW - HOUR, result=Result.PENDING, retry_at=NOW + DAY)
-    decision = due_with(History(attempts=(pending,), ask=Ask(NOW - ago, force=True, new_key=True)))
+    decision = due_with(History(attempts=(pending,), ask=Ask(NOW - ago, force=True, key_after=NOW - ago)))
     assert (decision.reason is Reason.BACKING_OFF) is waits
     assert decision.due is not waits
 
@@ -495,3 +497,19 @@ def test_finishing_an_accepted_bundle_is_no_redeploy() -> None:
     history = replace(ours(GOOD), unfinished=True, redeploys=MappingProxyType({PLACE: (NOW,) * 5}))
 
     assert decided(facts(chain=GOOD, installed=[holding(DUE)], history=history)).reason is Reason.UNFINISHED
+
+
+@given(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.sampled_from(["", "key-compromise", "routine"]))
+def test_nobody_takes_back_what_was_asked_by_asking_for_less(
+    forced: bool, forces: bool, new_key: bool, again: bool, reason: str
+) -> None:
+    """Force and a new key stand until they are carried out; whoever does not repeat the new key wants none newer."""
+    before = Ask(NOW - HOUR, force=forced, reason=reason, key_after=NOW - HOUR if new_key else None)
+    later = Ask(NOW, force=forces, key_after=NOW if again else None)
+    both = later.besides(before)
+    assert (both.at, both.force) == (NOW, forced or forces)
+    assert both.reason == reason
+    assert both.wants_new_key is (before.wants_new_key or again)
+    assert both.new_key_after == (NOW if again else before.new_key_after)
+    assert later.besides(None) == later
+    assert replace(later, reason="routine").besides(both).wants_new_key is both.wants_new_key

@@ -12,6 +12,7 @@ from rotator.asked import carry_out
 from rotator.campaigns import revoke_old
 from rotator.core.campaign.members import with_revoked
 from rotator.core.model import (
+    Ask,
     Campaign,
     CampaignStatus,
     KeySpec,
@@ -276,6 +277,27 @@ def test_what_a_person_has_revoked_is_counted(site: Site, issuers: Issuers) -> N
     assert [one.revoked_at for one in shown.members[0].old] == [now]
 
 
+def test_a_persons_new_key_outlives_a_campaign_that_wants_none(site: Site, issuers: Issuers) -> None:
+    """A campaign that begins and is cancelled does not take back that a person asked for a new key; one that asked
+    for new keys itself does, since nobody else did."""
+    fleet(site, "shop till")
+    for one in issuers:
+        one.lie = Lie.REFUSES
+    asked = Ask(site.time.now, force=True, reason="key-compromise")
+    site.store.keep_ask("shop", asked)
+    begin(site, reason="superseded", away="yes", revoke="no")
+    site.look()
+    while_it_runs = site.history("shop").ask
+    assert while_it_runs is not None
+    assert while_it_runs.new_key_after == asked.at
+    ask(site, "campaign-cancel", campaign="1")
+    shop, till = (site.history(name).ask for name in ("shop", "till"))
+    assert shop is not None
+    assert till is not None
+    assert (shop.force, shop.new_key_after) == (True, asked.at)
+    assert (till.force, till.new_key_after) == (False, None)
+
+
 def test_behind_its_deadline(site: Site, issuers: Issuers) -> None:
     """A campaign that cannot be done in time is told as a warning from its first look on."""
     fleet(site, "a b c")
@@ -313,7 +335,7 @@ def test_a_key_that_was_made_before_is_not_used(site: Site, issuers: Issuers) ->
     fleet(site, "shop")
     for one in issuers:
         one.lie = Lie.REFUSES
-    site.store.ask("shop", force=True, reason="", at=site.time.now)
+    site.store.keep_ask("shop", Ask(site.time.now, force=True))
     site.look()
     pending = site.store.pending("shop")
     assert pending is not None
@@ -342,7 +364,7 @@ def test_an_order_in_flight_at_who_has_to_go_is_given_up_within_the_cap(site: Si
     old, new = issuers
     fleet(site, "shop")
     old.lie = Lie.NEVER
-    site.store.ask("shop", force=True, reason="", at=site.time.now)
+    site.store.keep_ask("shop", Ask(site.time.now, force=True))
     site.look()
     begin(site, reason="superseded", away="yes", revoke="no")
     old.lie = Lie.NONE

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from rotator.core.model import Action, NoticeKind, Outcome, Result, Stage
+from rotator.core.model import Action, Ask, NoticeKind, Outcome, Result, Stage
 from rotator.core.reasons import Reason
 from tests.flow.issuers import Lie
 from tests.flow.services import Manner
@@ -117,7 +117,7 @@ def test_what_falls_at_a_later_reload_gets_its_predecessor_back(site: Site) -> N
     first = shop.serves
     site.soon(31 * DAY)
     shop.manner = Manner.KEEPS
-    site.store.ask("shop", force=True, reason="key leaked", at=site.time.now)
+    site.store.keep_ask("shop", Ask(site.time.now, force=True, reason="key leaked"))
     assert site.outcome().result is Result.UNPROVED
     assert shop.serves == first != shop.held
     shop.falls_on(shop.held)

@@ -23,6 +23,13 @@ def revoke(site: Site, name: str, leaf: Certificate | None, *, issuer: str = "do
     return carry_out(Request(0, "revoke", arguments, site.time.now, "ada@host"), site.wiring)
 
 
+def rotate(site: Site, name: str, *with_: str) -> str:
+    """What a person is told who asks for a renewal at once, with what `revoke` told or with less of it."""
+    told = {"force": "yes", "reason": "key-compromise"}
+    arguments = {"certificate": name, **{key: told[key] for key in with_}}
+    return carry_out(Request(0, "rotate", arguments, site.time.now, "ada@host"), site.wiring)
+
+
 @pytest.fixture
 def renewed(site: Site) -> tuple[Service, LyingIssuer, Certificate, Certificate]:
     """A service that was just renewed: its issuer, the certificate before, and the new one."""
@@ -80,7 +87,8 @@ def test_force_revokes_what_is_served_and_it_is_renewed_at_once(site: Site, rene
     """What rotator itself had revoked counts as revoked in the very next look, gap or not, and gets a new key."""
     shop, issuer, _, new = renewed
     said = revoke(site, "shop", new, force=True)
-    assert said.endswith("it is still in use: the next look renews it, `rotator rotate shop` at once")
+    at_once = "rotator rotate shop --force --reason key-compromise"
+    assert said.endswith(f"it is still in use: the next look renews it, `{at_once}` at once")
     assert new.fingerprint in issuer.revoked
     site.time.goes_by(MINUTE)
     outcome = site.outcome()
@@ -150,8 +158,10 @@ def test_what_another_certificate_shares_is_spared(site: Site) -> None:
     assert issuer.revoked == {}
 
 
-def test_a_compromised_key_is_not_kept_in_use(site: Site) -> None:
-    """Where the current certificate has the key of one that is revoked for its key, it gets a new key at once."""
+@pytest.mark.parametrize("more", [("force", "reason"), (), ("force",)], ids=["as told", "plain", "forced"])
+def test_a_compromised_key_is_not_kept_in_use(site: Site, more: tuple[str, ...]) -> None:
+    """Where the current certificate has the key of one that is revoked for its key, it gets a new key at once, also
+    for whoever asks for it by a `rotate` that says less than the command that was told."""
     site.lying()
     site.declare("shop", site.service("shop", left=29 * DAY), issuers=("double",), key=KeySpec(reuse=True))
     site.look()
@@ -162,9 +172,11 @@ def test_a_compromised_key_is_not_kept_in_use(site: Site) -> None:
     assert first.spki == second.spki
     site.time.goes_by(DAY)
     said = revoke(site, "shop", first.leaf)
+    at_once = "rotator rotate shop --force --reason key-compromise"
     assert said.endswith(
-        "the current one has the same key: the next look renews it with a new one, `rotator rotate shop` at once"
+        f"the current one has the same key: the next look renews it with a new one, `{at_once}` at once"
     )
+    rotate(site, "shop", *more)
     third = site.outcome().after
     assert third is not None
     assert third.spki != first.spki

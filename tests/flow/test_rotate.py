@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from rotator.asked import carry_out
 from rotator.core.csr import csr_spki
-from rotator.core.model import Action, KeySpec, Pause, Result, Stage, TargetSpec
+from rotator.core.model import Action, Ask, KeySpec, Pause, Result, Stage, TargetSpec
 from rotator.core.pem import read_chain
 from rotator.core.reasons import Reason
 from rotator.errors import Busy
+from rotator.ports import Request
 from rotator.rotate import rotate
 from tests.flow.issuers import Lie
 from tests.flow.services import Manner
@@ -310,7 +312,7 @@ def test_an_older_one_put_back_by_hand_is_not_overwritten(site: Site) -> None:
     assert site.outcome().result is Result.DONE
     older = site.store.bundles("shop")[0].bundle
     site.soon(31 * DAY)
-    site.store.ask("shop", force=True, reason="key leaked", at=site.time.now)
+    site.store.keep_ask("shop", Ask(site.time.now, force=True, reason="key leaked"))
     assert site.outcome().result is Result.DONE
     newer = shop.serves
     assert newer != older.chain.fingerprint
@@ -353,3 +355,22 @@ def test_a_full_disk_leaves_the_old_one(site: Site) -> None:
         assert outcome.after is not None
         assert read_chain((place / "fullchain.pem").read_bytes()) == outcome.after
         assert len(site.history("shop").orders) == 1, "the bundle that was accepted is used, not a new one"
+
+
+def test_the_key_that_was_made_since_a_new_one_was_asked_for_stays(site: Site) -> None:
+    """Whoever asks again while the order for the new key is in flight carries it on; whoever asks for a new key again
+    has another one made."""
+    issuer = site.lying()
+    site.cared_for("shop", issuers=("double",))
+    assert site.outcome().result is Result.DONE
+    issuer.lie = Lie.NEVER
+    keys = []
+    for more in ({"force": "yes", "new_key": "yes"}, {}, {"new_key": "yes"}):
+        site.time.goes_by(MINUTE)
+        carry_out(Request(0, "rotate", {"certificate": "shop", **more}, site.time.now, "ada@host"), site.wiring)
+        site.time.goes_by(MINUTE)
+        site.look()
+        pending = site.store.pending("shop")
+        assert pending is not None
+        keys.append(pending.key)
+    assert keys[0] == keys[1] != keys[2]

@@ -31,7 +31,7 @@ from rotator.conformance.stores.examples import (
     progress,
     stored,
 )
-from rotator.core.model import Pause, Plan
+from rotator.core.model import Ask, Pause, Plan
 from rotator.errors import StateError
 from rotator.ports import OrderEnd
 from rotator.state import keyfile
@@ -113,7 +113,7 @@ def lived_in(store: SqlStore) -> None:
     store.record(outcome(after=made.chain, at=NOW - 30 * DAY))
     store.close_order(store.open_order(order(at=NOW - 2 * DAY)), OrderEnd("failed", permanent=True))
     store.keep_pending(pending(made))
-    store.ask(NAME, force=True, reason="because", at=NOW)
+    store.keep_ask(NAME, Ask(NOW, force=True, reason="because"))
     store.pause("*", Pause("freeze", NOW, None))
     store.keep_progress(progress(made))
     store.put("drawer", b"sealed")
@@ -127,6 +127,15 @@ def read_back(store: SqlStore) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+def brought_to(version: str, path: Path) -> None:
+    """The tables as they were in an earlier version, empty."""
+    with closing(Database(path)) as old, old.writing() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(state.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+
+
 @pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004", "0005", "0006"])
 def test_a_state_of_each_earlier_version_is_brought_up_to_date(tmp_path: Path, version: str) -> None:
     """With rows in every table that it had: all of them are read as they were written, and work goes on."""
@@ -136,18 +145,37 @@ def test_a_state_of_each_earlier_version_is_brought_up_to_date(tmp_path: Path, v
         wanted = read_back(store)
     shutil.copy(keyfile.beside(now), keyfile.beside(then))
     then.touch(mode=0o600)
-    with closing(Database(then)) as old, old.writing() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(state.__file__).parent / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, version)
+    brought_to(version, then)
     with closing(sqlite3.connect(then)) as raw, raw:
         raw.execute("ATTACH ? AS now", (str(now),))
         tables = [row[0] for row in raw.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
         for table in set(tables) - {"alembic_version"}:
-            columns = ", ".join(f'"{row[1]}"' for row in raw.execute(f'PRAGMA main.table_info("{table}")'))
+            had, has = (
+                {row[1] for row in raw.execute(f'PRAGMA {which}.table_info("{table}")')} for which in ("main", "now")
+            )
+            columns = ", ".join(f'"{column}"' for column in sorted(had & has))
             raw.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM now."{table}"')
     with writer(then) as store:
         assert read_back(store) == wanted
         assert not store.campaigns()
         lived_in(store)
+
+
+def test_a_new_key_that_was_asked_for_is_still_asked_for(tmp_path: Path) -> None:
+    """What stood as a yes or no before stands with the moment of the ask, since which the key has to be made."""
+    path = tmp_path / "state.db"
+    with writer(path):
+        pass
+    path.unlink()
+    path.touch(mode=0o600)
+    brought_to("0006", path)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        for name, new_key in (("shop", 1), ("till", 0), ("mail", None)):
+            raw.execute(
+                "INSERT INTO standing (certificate, asked_at, ask_force, ask_new_key) VALUES (?, ?, 1, ?)",
+                (name, f"{NOW:%Y-%m-%d %H:%M:%S.%f}", new_key),
+            )
+    with writer(path) as store:
+        asks = {name: history.ask for name, history in store.histories(["shop", "till", "mail"], NOW).items()}
+    plain = Ask(NOW, force=True)
+    assert asks == {"shop": Ask(NOW, force=True, key_after=NOW), "till": plain, "mail": plain}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rotator.core.model import Ask
 from rotator.errors import StateError, StateKeyMissing, StateLocked
 from rotator.settings import SecretRef
 from rotator.state.open import locate, open_copy, open_store
@@ -179,7 +180,7 @@ def test_a_reader_reads_while_a_writer_runs(path: Path) -> None:
         assert [one.id for one in daemon.requests()] == [number]
         changes: tuple[Callable[[], object], ...] = (
             lambda: status.audit("start", "", "", NOW),
-            lambda: status.ask("checkout", force=True, reason="", at=NOW),
+            lambda: status.keep_ask("checkout", Ask(NOW, force=True)),
             lambda: status.lock("checkout").__enter__(),
             lambda: status.put("a", b"b"),
         )

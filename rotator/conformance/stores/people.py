@@ -46,9 +46,10 @@ class HearsPeople:
 
     def test_store_keeps_an_ask(self, store: Store) -> None:
         """The last ask of a person is part of the history."""
-        store.ask(NAME, force=False, reason="", at=NOW)
-        store.ask(NAME, force=True, reason="key on a laptop", at=NOW + HOUR)
-        assert store.histories([NAME], NOW)[NAME].ask == Ask(NOW + HOUR, True, "key on a laptop")
+        store.keep_ask(NAME, Ask(NOW))
+        last = Ask(NOW + HOUR, force=True, reason="key on a laptop", key_after=NOW)
+        store.keep_ask(NAME, last)
+        assert store.histories([NAME], NOW)[NAME].ask == last
 
     def test_store_approves_what_the_plan_holds(self, store: Store) -> None:
         """Approving a certificate approves the reason that the last plan holds it for, and no other certificate's."""

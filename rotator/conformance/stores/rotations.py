@@ -21,7 +21,7 @@ from rotator.conformance.stores.examples import (
     plan,
     progress,
 )
-from rotator.core.model import Action, Quarantine, Result, Violation
+from rotator.core.model import Action, Ask, Quarantine, Result, Violation
 from rotator.core.reasons import Reason
 from rotator.ports import AuditEntry, Store
 
@@ -131,7 +131,7 @@ class RecordsOutcomes:
     def test_store_ends_what_a_success_has_answered(self, store: Store) -> None:
         """A renewal that succeeded ends ask, approvals and pending request; one that failed ends nothing."""
         store.keep_plan(plan(decision(Action.HOLD, Reason.SURGE)))
-        store.ask(NAME, force=True, reason="key on a laptop", at=NOW)
+        store.keep_ask(NAME, Ask(NOW, force=True, reason="key on a laptop"))
         store.approve(NAME, NOW)
         store.keep_pending(pending(bundle()))
         store.record(outcome(Result.FAILED))
@@ -148,7 +148,7 @@ class RecordsOutcomes:
         made = bundle()
         accept(store, made)
         store.record(outcome(after=made.chain))
-        store.ask(NAME, force=True, reason="", at=NOW)
+        store.keep_ask(NAME, Ask(NOW, force=True))
         store.keep_pending(pending(bundle()))
         store.record(outcome(what=decision(Action.REDEPLOY, Reason.DIFFERS), after=made.chain))
         assert store.histories([NAME], NOW)[NAME].ask is not None

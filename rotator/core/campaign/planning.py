@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from rotator.core.budget.known import may_have_signed
 from rotator.core.drift import current_chain, is_ours
 from rotator.core.lead import PolicySettings
+from rotator.core.limits import open_ask
 from rotator.core.model import Action, Ask, Campaign, Decision, Facts
 from rotator.core.policy import decide
 from rotator.core.reasons import Reason
@@ -75,8 +76,13 @@ def exposure(facts: Facts) -> int:
 
 def would(facts: Facts, campaign: Campaign, settings: PolicySettings) -> Decision:
     """What the policy would decide if a person insisted on this renewal now."""
-    ask = Ask(facts.now, force=True, reason=why_asked(campaign), new_key=campaign.new_keys)
-    return decide(replace(facts, history=replace(facts.history, ask=ask)), settings)
+    return decide(replace(facts, history=replace(facts.history, ask=ask_of(facts, campaign, facts.now))), settings)
+
+
+def ask_of(facts: Facts, campaign: Campaign, at: datetime) -> Ask:
+    """How a member's renewal is asked for, besides what a person may have asked for it."""
+    ask = Ask(at, force=True, reason=why_asked(campaign), key_after=at if campaign.new_keys else None)
+    return ask.besides(open_ask(facts))
 
 
 def why_asked(campaign: Campaign) -> str:

@@ -131,8 +131,10 @@ class Decision:
     @property
     def told(self) -> str:
         """The message, and what a person may run about it where the message does not name that."""
-        unnamed = self.command and self.command not in self.message
-        return f"{self.message}; to let it through: {self.command}" if unnamed else self.message
+        if not self.command or self.command in self.message:
+            return self.message
+        lets_through = self.action is Action.HOLD or self.reason is Reason.PAUSED
+        return f"{self.message}; {'to let it through' if lets_through else 'to do'}: {self.command}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,18 +97,40 @@ class Pause:
 class Ask:
     """A person's `rotate`: resets the backoff; `force` renews though nothing is due.
 
-    `new_key` makes a new key also where the config says that the old one is used again.
+    Attributes:
+        key_after: since when a new key is asked for, also where the config says that the old one is used again; None
+            where it is not.
     """
 
     at: datetime
     force: bool = False
     reason: str = ""
-    new_key: bool = False
+    key_after: datetime | None = None
+
+    @property
+    def new_key_after(self) -> datetime | None:
+        """The moment after which the next key has to be made, None where an older one will do: asked for, or said by
+        the reason, since a key that is known to others is never used again."""
+        compromised = "key-compromise" in self.reason.lower().replace(" ", "-").replace("_", "-")
+        return self.at if self.key_after is None and compromised else self.key_after
 
     @property
     def wants_new_key(self) -> bool:
-        """Asked for, or said by the reason: a key that is known to others is never used again."""
-        return self.new_key or "key-compromise" in self.reason.lower().replace(" ", "-").replace("_", "-")
+        return self.new_key_after is not None
+
+    def besides(self, before: Ask | None) -> Ask:
+        """This one and what was asked for before and is still open: nobody takes that back by asking for less.
+
+        The later moment counts for the backoff; a key that was made since a new one was asked for stays.
+        """
+        if before is None:
+            return self
+        return Ask(
+            self.at,
+            self.force or before.force,
+            self.reason or before.reason,
+            self.new_key_after or before.new_key_after,
+        )
 
 
 @dataclass(frozen=True, slots=True)
