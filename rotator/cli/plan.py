@@ -15,7 +15,7 @@ def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     output: OutputOption = Output.TABLE,
     everything: Annotated[
-        bool, typer.Option("--all", help="List what is fine, too, and every place that is not managed.")
+        bool, typer.Option("--all", help="List what is fine, too, and every match that is not managed.")
     ] = False,
 ) -> Ending:
     """Show what would be done, when, and why; changes nothing.

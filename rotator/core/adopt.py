@@ -27,6 +27,9 @@ from rotator.core.model import (
 AdoptTarget = Callable[[Observation, Mapping[str, object]], TargetSpec | None]
 """Asks the target kinds for the target of an observed place; None when no kind can write it."""
 
+_MOST_NAMED = 3
+"""Other places of the same certificate that are named beside each."""
+
 _MADE_KEYS = {("rsa", 2048), ("rsa", 3072), ("rsa", 4096), ("ecdsa", 256), ("ecdsa", 384), ("ed25519", 0)}
 
 
@@ -128,7 +131,7 @@ def adopt(look: Look, rules: Sequence[AdoptionRule], known: Sequence[Certificate
     for rule, members in groups:
         spec, problem = _one(rule, members, names, target)
         if spec is None:
-            held.append(AdoptionProblem(members[0].location, problem))
+            held += [AdoptionProblem(member.location, problem) for member in members]
             continue
         names.add(spec.name)
         by_name[spec.name] = spec
@@ -224,7 +227,7 @@ def _groups(
     for fingerprint, pairs in matched.items():
         problem = _disagreement(pairs) or _copies(look, fingerprint, {o.location for _, o in pairs})
         if problem:
-            held.append(AdoptionProblem(pairs[0][1].location, problem))
+            held += [AdoptionProblem(observation.location, problem) for _, observation in pairs]
         else:
             groups.append((pairs[0][0], tuple(o for _, o in pairs)))
     return groups, held
@@ -247,8 +250,15 @@ def _disagreement(pairs: Sequence[tuple[AdoptionRule, Observation]]) -> str:
     issuers = {rule.issuers for rule, _ in pairs}
     if len(issuers) == 1:
         return ""
-    where = ", ".join(str(observation.location) for _, observation in pairs)
+    where = _some(str(observation.location) for _, observation in pairs)
     return f"the same certificate is matched with different issuers at {where}"
+
+
+def _some(places: Iterable[str]) -> str:
+    """As many places as a sentence can hold: each of them may have that sentence."""
+    found = list(places)
+    more = len(found) - _MOST_NAMED
+    return f"{', '.join(found[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _copies(look: Look, fingerprint: str, places: AbstractSet[Location]) -> str:
@@ -263,7 +273,7 @@ def _copies(look: Look, fingerprint: str, places: AbstractSet[Location]) -> str:
         and observation.endpoint is None
         and observation.key is not None
     ]
-    return f"also found at {', '.join(others)}, which no rule matches" if others else ""
+    return f"also found at {_some(others)}, which no rule matches" if others else ""
 
 
 def _one(

@@ -69,6 +69,7 @@ _MARKS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
+_ALL = f"`{run('plan', '--all')}`"  # in full: `run --once` shows the plan, too
 MOST_HELD = 10
 """Places without care that a plan lists unless asked for all."""
 
@@ -122,7 +123,7 @@ def _not_managed(held: Sequence[AdoptionProblem], number: int) -> Iterator[Rende
             table.add_row(Text(each.location.address, "yellow"), Text(each.message))
         yield headed("Matched, but not managed", table)
     if number > len(held):
-        yield Text(f"… and {number - len(held):,} more; --all lists them")
+        yield Text(f"… and {number - len(held):,} more; {_ALL} lists them")
 
 
 def _decision(decision: Decision, now: datetime) -> Text:
@@ -157,7 +158,7 @@ def _next_due(one: Plan, *, everything: bool) -> Iterator[RenderableType]:
     if kept and not everything:
         first = min(kept, key=lambda decision: decision.at)
         when = f"{day(first.at)}, in {span(first.at - one.at)}"
-        yield Text(f"Next due: {first.spec.name} on {when}; --all lists what is fine.")
+        yield Text(f"Next due: {first.spec.name} on {when}; {_ALL} lists what is fine.")
 
 
 # ---------------------------------------------------------------- outcomes

@@ -108,6 +108,33 @@ def test_a_copy_outside_the_match_holds_it() -> None:
     assert "/etc/ssl/blog.crt" in adoption.held[0].message
 
 
+def test_each_place_of_what_is_held_is_told() -> None:
+    """Whoever looks for a place finds it with its reason, also where many hold the same certificate."""
+    shop = found("shop")
+    many = [copy_of(shop, f"shop-{number}") for number in range(5)]
+    outside = [copy_of(shop, f"blog-{number}") for number in range(5)]
+    adoption = run(shop, *many, *outside)
+
+    assert [problem.location for problem in adoption.held] == [one.location for one in (shop, *many)]
+    assert {problem.message for problem in adoption.held} == {
+        "also found at host:/etc/ssl/blog-0.crt, host:/etc/ssl/blog-1.crt, host:/etc/ssl/blog-2.crt and 2 more, "
+        "which no rule matches"
+    }
+
+
+def test_each_place_that_nobody_can_write_is_told() -> None:
+    """One place without a kind of target holds the certificate back in all of its places."""
+    shop = found("shop")
+    copy = copy_of(shop, "shop-copy")
+    look = Look({"disk": (shop, copy)}, {"disk"}, frozenset(), {})
+    adoption = adopt(look, (RULE,), (), lambda observation, rule: None if observation == copy else target(shop, rule))
+
+    assert [problem.location for problem in adoption.held] == [shop.location, copy.location]
+    assert {problem.message for problem in adoption.held} == {
+        f"rotator does not know how to write {copy.location}; declare it under `certificates`"
+    }
+
+
 def test_two_rules_with_different_issuers_hold_it() -> None:
     """A certificate that two rules with different issuers match is held with a sentence that names both."""
     second = replace(RULE, place="adopt[1]", issuers=("letsencrypt",))

@@ -70,7 +70,7 @@ def test_what_a_rule_matches_and_nobody_manages() -> None:
     assert "Matched, but not managed" in said
     assert "/etc/ssl/9.crt  two rules match it" in said
     assert "/etc/ssl/10.crt" not in said
-    assert "… and 2 more; --all lists them" in said
+    assert "… and 2 more; `rotator plan --all` lists them" in said
     assert "/etc/ssl/11.crt" in plain(table.plan(plan(FINE), held=many, everything=True))
     assert json.plan(plan(), held=many[:1])["held"] == [
         {"where": str(many[0].location), "message": "two rules match it"}
