@@ -35,8 +35,7 @@ def suggestion_for(
             drawer = f"suggestion/{name}/{spec.name}"
             found = suggestion_of(issuer, chain.leaf, world.store, drawer, now, issued_by=name if known else "")
         except IssueError as error:
-            tell = log.warning if known else log.info  # who has not signed it has nothing to say of it anyway
-            tell("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
+            log.debug("no renewal suggestion", certificate=spec.name, issuer=name, error=str(error))
         else:
             if found is not None:
                 return found
@@ -66,7 +65,7 @@ def suggestion_of(
     except IssueError as error:
         if kept is None:
             raise
-        log.warning("the last renewal suggestion stands", subject=certificate.subject, error=str(error))
+        log.debug("the last renewal suggestion stands", subject=certificate.subject, error=str(error))
         return _usable(kept)
     if new is not None:
         if issued_by and _is_no_answer(new) and not (kept is not None and _is_no_answer(kept)):

@@ -154,12 +154,13 @@ def test_an_issuer_that_suggests_nothing_is_not_warned_of() -> None:
     assert warned(own, Ca(replace(WINDOW, start=NOW, end=NOW, explanation="")), Drawer()) == []
 
 
-def test_an_issuer_that_fails_is_warned_of_where_it_has_signed() -> None:
-    """Of a found certificate it may know nothing in any case, so that is only information."""
+def test_an_issuer_that_fails_is_no_warning_for_each_certificate() -> None:
+    """An outage is the issuer's to tell, once: a thousand certificates at each look would bury everything else."""
     own = replace(ours(CURRENT, spec(issuers=("ca",))), accepted_issuer="ca")
-    broken = Ca(problem="status 503")
-    assert warned(own, broken, Drawer()) == [("warning", "status 503")]
-    assert warned(History(), broken, Drawer()) == [("info", "status 503")]
+    broken, drawer = Ca(problem="status 503"), Drawer()
+    assert warned(own, broken, drawer) == [("debug", "status 503")]
+    ask(Ca(), drawer)
+    assert warned(own, broken, drawer, DAY) == [("debug", "status 503")]
 
 
 @pytest.mark.parametrize(("mode", "left"), [(Mode.OBSERVE, 40 * DAY), (Mode.ROTATE, -DAY)], ids=["observed", "expired"])

@@ -108,7 +108,14 @@ class Issuer(Protocol):
 class SuggestsRenewal(Protocol):
     """An issuer that says when it would like a renewal (ACME ARI, RFC 9773)."""
 
-    def suggestion(self, certificate: Certificate) -> Suggestion | None: ...
+    def suggestion(self, certificate: Certificate) -> Suggestion | None:
+        """What it suggests; None where it has nothing to say of this certificate.
+
+        Raises:
+            IssueError: it cannot be asked right now. It says so at once while an outage lasts, and tells the outage in
+                the log once: every certificate is asked about at every look.
+        """
+        ...
 
 
 @runtime_checkable

@@ -27,12 +27,14 @@ from rotator.issuers.acme.choosing import Solvers
 from rotator.issuers.acme.directory import Directory, fetch_directory, left_tls, place_of
 from rotator.issuers.acme.dns01.apis import api_peers
 from rotator.issuers.acme.errors import Refused
+from rotator.issuers.acme.outage import Outage
 from rotator.issuers.acme.presets import PRESETS
 from rotator.issuers.acme.settings import AcmeSettings, read_roots
 from rotator.issuers.acme.solver import Desk
 from rotator.issuers.acme.traces import Traces
 from rotator.lib.http import explain, session
 from rotator.lib.issued import read_issued
+from rotator.lib.retryafter import parse_retry_after
 from rotator.log import logger
 from rotator.ports import Clock, Keep
 from rotator.settings import PluginSettings
@@ -48,7 +50,6 @@ log = logger(__name__)
 REQUEST_SECONDS = 30.0
 DIRECTORY_FRESH = timedelta(hours=1)
 ACCOUNT_FRESH = timedelta(minutes=1)
-ARI_PAUSE = timedelta(minutes=1)
 
 
 class _KeyChanged(IssueError):  # noqa: N818 - reads as what happened
@@ -71,7 +72,7 @@ class AcmeIssuer:
         self._solvers = Solvers(settings, Desk(name, clock, Traces(keep, name, clock.now)))
         self._guard = threading.Lock()
         self._directory: tuple[Directory, float] | None = None
-        self._unreachable_until = 0.0
+        self._outage = Outage(name, clock.monotonic)
         self._orders = 0
         self._seen: tuple[IssuerAccount, float] | None = None
 
@@ -128,32 +129,36 @@ class AcmeIssuer:
         None where there is nothing to ask: no ARI, an expired certificate, or one without a key id of its CA.
 
         Raises:
-            IssueError: the CA cannot be asked right now. Asked for the next certificate within a minute, this says so
-                at once, so that a dead CA does not hold up a look at a thousand certificates.
+            IssueError: the CA cannot be asked right now; it is left alone for a while then, see `Outage`.
         """
         identity, now = certificate_id(certificate), self._clock.now()
         if identity is None or certificate.not_after <= now:
             return None
-        if self._clock.monotonic() < self._unreachable_until:
-            raise IssueError(f"{self.name}: renewal information cannot be had; the CA did not answer a moment ago")
+        if self._outage.pauses:
+            raise IssueError(f"{self.name}: renewal information cannot be had; it could not be a moment ago")
         try:
             with self._session() as http:
                 base = self._offered(http).renewal_info
                 answer = http.get(f"{base.rstrip('/')}/{identity}") if base else None
         except requests.RequestException as error:
-            self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
+            self._outage.failed(explain(error))
             raise IssueError(f"{self.name}: renewal information cannot be had: {explain(error)}") from error
-        except IssueError:
-            self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
+        except IssueError as error:
+            self._outage.failed(str(error))
             raise
-        return None if answer is None else self._suggested(answer, identity)
+        if answer is None:
+            self._outage.ended()
+            return None
+        return self._suggested(answer, identity)
 
     def _suggested(self, answer: requests.Response, identity: str) -> Suggestion:
         now = self._clock.now()
         busy = answer.status_code == requests.codes.too_many_requests
         if busy or answer.status_code >= requests.codes.internal_server_error:
-            self._unreachable_until = self._clock.monotonic() + ARI_PAUSE.total_seconds()
+            wished = parse_retry_after(answer.headers.get("Retry-After"), now) or timedelta(0)
+            self._outage.failed(f"status {answer.status_code}", wished=wished)
             raise IssueError(f"{self.name}: asked for renewal information, the CA says status {answer.status_code}")
+        self._outage.ended()
         if not answer.ok or left_tls(answer):
             # Another CA's certificate, as an adopted one may be; or we name certificates wrongly. Who knows where it
             # came from can tell them apart.

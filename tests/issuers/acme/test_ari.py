@@ -245,18 +245,49 @@ class TestAsking:
     def test_a_ca_in_trouble_is_not_asked_for_every_certificate(
         self, front: Front, make: MakeIssuer, status: int
     ) -> None:
-        """One refusal, then a minute of silence: a look at a thousand certificates is not a thousand requests."""
+        """One refusal, then a minute of silence, then two: a look at a thousand certificates is not a thousand
+        requests, and one outage is one warning."""
         clock = clock_at(NOW)
         issuer, certificate = make(front, clock), leaf()
         front.instead = lambda request: Response(status) if RENEWAL in request.path else None
 
-        for _ in range(5):
+        def ask() -> None:
             with pytest.raises(IssueError, match=r"^ca: .*renewal information"):
                 issuer.suggestion(certificate)
-        assert front.asked(RENEWAL) == 1
 
-        clock.wait(61)
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(5):
+                ask()
+            assert front.asked(RENEWAL) == 1
+            clock.wait(61)
+            for _ in range(5):
+                ask()
+            assert front.asked(RENEWAL) == 2
+            clock.wait(61)
+            ask()
+            assert front.asked(RENEWAL) == 2
+
+            clock.wait(60)
+            front.instead = None
+            assert issuer.suggestion(certificate) is not None
+        assert [line["log_level"] for line in logs if "asked for renewal information" in line["event"]] == [
+            "warning", "debug", "info",
+        ]  # fmt: skip
+
+    def test_a_ca_in_trouble_is_left_alone_as_long_as_it_wishes(self, front: Front, make: MakeIssuer) -> None:
+        """A `Retry-After` that is longer than our own pause counts, up to six hours."""
+        clock = clock_at(NOW)
+        issuer, certificate = make(front, clock), leaf()
+        front.instead = lambda request: (
+            Response(503, headers={"Retry-After": "3600"}) if RENEWAL in request.path else None
+        )
+        with pytest.raises(IssueError):
+            issuer.suggestion(certificate)
         front.instead = None
+        clock.wait(3599)
+        with pytest.raises(IssueError, match="a moment ago"):
+            issuer.suggestion(certificate)
+        clock.wait(2)
         assert issuer.suggestion(certificate) is not None
 
     def test_a_ca_that_does_not_answer_is_not_waited_for_again_and_again(self, front: Front, make: MakeIssuer) -> None:
