@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rotator.config.build import Config
-    from rotator.core.model import Facts
+    from rotator.core.model import Facts, Inventory
     from rotator.core.readiness import Readiness
     from rotator.world import World
 
@@ -44,18 +44,18 @@ def preflight(
     _known(issuer, read)
     with on_a_copy(read) as wiring:
         with progress("looking"):
-            found = _facts(names, read, wiring.world)
-        of_issuer = [one for one in found if issuer in {"", *one.spec.issuers}]
+            looked = _look(names, read, wiring.world)
+        of_issuer = [one for one in looked.facts if issuer in {"", *one.spec.issuers}]
         if not of_issuer:
             raise Mistake(_nothing(issuer, names))
         asked = [one for one in of_issuer if names or observed or one.spec.mode is Mode.ROTATE]
         many = _asked(asked, wiring.world, issuer)
     left_out = tuple(one.spec.name for one in of_issuer if one not in asked)
-    result = Preflights(many, left_out)
+    result = Preflights(many, left_out, looked.held, looked.problems)
     show(output, table=lambda: table(result), json=lambda: json.preflights(result))
     if any(one.fails for one in many):
         return Ending.NOT_DONE
-    return Ending.UNSEEN if any(one.unknown for one in many) else Ending.CLEAN
+    return Ending.UNSEEN if looked.problems or any(one.unknown for one in many) else Ending.CLEAN
 
 
 def _known(issuer: str, config: Config) -> None:
@@ -68,20 +68,23 @@ def _known(issuer: str, config: Config) -> None:
         raise Mistake(f"there is no issuer {issuer!r} in the config; {hint}")
 
 
-def _facts(names: Sequence[str] | None, config: Config, world: World) -> tuple[Facts, ...]:
+def _look(names: Sequence[str] | None, config: Config, world: World) -> Inventory:
     """Looked at now: everything, or what was named; what a rule would adopt is known by a whole look alone."""
+    from dataclasses import replace
+
     from rotator.asked import known_specs
     from rotator.cli.opening import named
+    from rotator.core.model import Inventory
     from rotator.inventory import look_again, take_stock
 
     now, names = world.clock.now(), list(dict.fromkeys(names or ()))
     if names and set(names) <= set(known_specs(world.store, config.specs())):
-        return tuple(look_again(spec, world, now) for spec in named(names, world.store, config))
-    facts = take_stock(world, now).facts
+        return Inventory(now, tuple(look_again(spec, world, now) for spec in named(names, world.store, config)))
+    inventory = take_stock(world, now)
     if not names:
-        return facts
+        return inventory
     wanted = {spec.name for spec in named(names, world.store, config)}
-    return tuple(one for one in facts if one.spec.name in wanted)
+    return replace(inventory, facts=tuple(one for one in inventory.facts if one.spec.name in wanted), held=())
 
 
 def _nothing(issuer: str, names: Sequence[str] | None) -> str:

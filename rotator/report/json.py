@@ -97,8 +97,8 @@ def plan(
         "decisions": [decision(item) for item in one.decisions],
         "summary": dict(plan_counts(one.decisions)),
         "budgets": budget.json(outlook),
-        "held": [{"where": str(each.location), "message": each.message} for each in held],
-        "unseen": [{"where": problem.source, "message": problem.message} for problem in problems],
+        "held": _held(held),
+        "unseen": _unseen(problems),
     }
 
 
@@ -290,8 +290,22 @@ def verified(many: Sequence[Verified]) -> Object:
 
 
 def preflights(one: Preflights) -> Object:
-    """`observed` (names that were not asked about), `certificates`: see `readiness`."""
-    return {"certificates": [readiness(each) for each in one.many], "observed": list(one.observed)}
+    """`observed` (names that were not asked about), `held` and `unseen` (as in `plan`), `certificates`: see
+    `readiness`."""
+    return {
+        "certificates": [readiness(each) for each in one.many],
+        "observed": list(one.observed),
+        "held": _held(one.held),
+        "unseen": _unseen(one.problems),
+    }
+
+
+def _held(held: Iterable[AdoptionProblem]) -> list[Json]:
+    return [{"where": str(each.location), "message": each.message} for each in held]
+
+
+def _unseen(problems: Iterable[SourceProblem]) -> list[Json]:
+    return [{"where": each.source, "message": each.message} for each in problems]
 
 
 def readiness(one: Readiness) -> Object:

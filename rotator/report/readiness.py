@@ -9,8 +9,9 @@ from types import MappingProxyType
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from rotator.core.model import AdoptionProblem, SourceProblem
 from rotator.core.readiness import Answer, Line, Readiness, Verdict
-from rotator.report.table import grid
+from rotator.report.table import grid, not_managed, unseen
 from rotator.report.words import count
 
 _SIGN: Mapping[Verdict, tuple[str, str]] = MappingProxyType(
@@ -29,10 +30,14 @@ class Preflights:
 
     Attributes:
         observed: certificates that are only observed and were not asked about.
+        held: places that a rule matches and that nobody manages: nothing would renew them.
+        problems: sources that could not be looked at.
     """
 
     many: tuple[Readiness, ...]
     observed: tuple[str, ...] = ()
+    held: tuple[AdoptionProblem, ...] = ()
+    problems: tuple[SourceProblem, ...] = ()
 
 
 def table(one: Preflights) -> RenderableType:
@@ -48,6 +53,8 @@ def table(one: Preflights) -> RenderableType:
             rows.add_row(Text(name, "bold"), issuer, line.check, Text(sign, style), said)
             name = ""
     parts: list[RenderableType] = [rows, ""] if one.many else []
+    parts += not_managed(one.held)
+    parts += unseen((problem.source, problem.message) for problem in one.problems)
     parts.append(Text(summary(one.many), "bold"))
     if one.observed:
         what = count(len(one.observed), "certificate")

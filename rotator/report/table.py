@@ -39,6 +39,7 @@ __all__ = [
     "grid",
     "headed",
     "history",
+    "not_managed",
     "outcome_lines",
     "outcomes",
     "plan",
@@ -108,7 +109,7 @@ def plan(
             mark, style = _MARKS[kind_of(decision)]
             table.add_row(Text(mark, style), _decision(decision, one.at))
         parts += [table, ""]
-    parts += _not_managed(held if everything else held[:MOST_HELD], len(held))
+    parts += not_managed(held, everything=everything)
     parts += unseen((problem.source, problem.message) for problem in problems)
     parts += budget.table(outlook)
     parts += _next_due(one, everything=everything)
@@ -116,14 +117,16 @@ def plan(
     return Group(*parts)
 
 
-def _not_managed(held: Sequence[AdoptionProblem], number: int) -> Iterator[RenderableType]:
-    if held:
+def not_managed(held: Sequence[AdoptionProblem], *, everything: bool = False) -> Iterator[RenderableType]:
+    """Places that a rule matches and nobody manages, each with its why; the first ones, unless asked for all."""
+    shown = held if everything else held[:MOST_HELD]
+    if shown:
         table = grid("", "")
-        for each in held:
+        for each in shown:
             table.add_row(Text(each.location.address, "yellow"), Text(each.message))
         yield headed("Matched, but not managed", table)
-    if number > len(held):
-        yield Text(f"… and {number - len(held):,} more; {_ALL} lists them")
+    if len(held) > len(shown):
+        yield Text(f"… and {len(held) - len(shown):,} more; {_ALL} lists them")
 
 
 def _decision(decision: Decision, now: datetime) -> Text:

@@ -122,3 +122,25 @@ def test_what_could_not_be_asked(fleet: Fleet, tmp_path: Path, monkeypatch: pyte
     asked = fleet.run("preflight")
     assert asked.returncode == 1, asked.stdout + asked.stderr
     assert "2 certificates: 1 could not, 1 not known in full." in asked.stdout
+
+
+def test_what_nobody_would_renew(fleet: Fleet) -> None:
+    """A match that is in nobody's care, and a source that could not be looked at, are told: nobody renews them."""
+    fleet.put("shop", left=60 * DAY)
+    ca = fleet.folder / "services" / "ca"
+    ca.mkdir()
+    (ca / "tls.crt").write_bytes((fleet.folder / "ca" / "ca.crt").read_bytes())
+    asked = fleet.call("preflight")
+    assert asked.exit_code == 0, asked.stdout
+    assert "Matched, but not managed" in asked.stdout
+    (held,) = fleet.json("preflight")["held"]
+    assert held["where"].endswith("/services/ca/tls.crt")
+    assert not fleet.json("preflight", "shop")["held"]
+
+    text = fleet.config.read_text()
+    fleet.config.write_text(text.replace("sources:\n", 'sources:\n  gone: {files: ["/nowhere/at/all.crt"]}\n'))
+    asked = fleet.call("preflight")
+    assert asked.exit_code == 3
+    assert "/nowhere/at/all.crt" in asked.stdout
+    (unseen,) = fleet.json("preflight")["unseen"]
+    assert unseen["where"] == "gone"
