@@ -31,13 +31,18 @@ class RotatorError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """One mistake: where it stands, what is wrong, and the nearest valid name where there is one."""
+    """One mistake: where it stands, what is wrong, and the nearest valid name where there is one.
+
+    Attributes:
+        unready: no mistake: what is named there cannot be used yet, and whoever needs it says so. The rest starts.
+    """
 
     file: str
     line: int
     column: int
     path: str
     message: str
+    unready: bool = False
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"

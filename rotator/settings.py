@@ -84,7 +84,10 @@ class SecretRef:
                 raise SecretMissing(f"the environment variable {self._where} is not set; {self.reference} needs it")
             return value
         try:
-            return Path(self._where).read_text(encoding="utf-8").rstrip("\r\n")
+            path = Path(self._where)
+            if path.exists() and not path.is_file():  # a pipe would be waited for, again and again
+                raise SecretMissing(f"the secret file {self._where} cannot be read: it is no regular file")
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise SecretMissing(
                 f"the secret file {self._where} cannot be read: {error.strerror or error}; {remedy(error)}"
@@ -126,7 +129,7 @@ class ReadFile(StrEnum):
     """Marks a setting as the path of a file that is read: that it cannot be is told beforehand."""
 
     ANY = "any"
-    CERTIFICATES = "certificates"  # in PEM, at least one; or a folder of them, hashed as OpenSSL does
+    CERTIFICATES = "certificates"  # in PEM, at least one; or a folder of such files
     KUBECONFIG = "kubeconfig"  # or several as of KUBECONFIG, of which those that are not there are passed over
 
 

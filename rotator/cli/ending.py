@@ -35,8 +35,16 @@ class Unwritable(RotatorError):  # noqa: N818 - what was printed to
 
 
 def sentence(error: RotatorError) -> str:
-    """What is printed: the config's mistakes a line each, anything else as one sentence."""
-    if isinstance(error, ConfigError):
-        count = len(error.problems)
-        return f"{error}\n{count} {'mistake' if count == 1 else 'mistakes'} in the config; nothing was started"
-    return f"rotator: {error}"
+    """What is printed: the config's mistakes a line each and counted, anything else as one sentence."""
+    return f"{error}\n{_counted(error)}" if isinstance(error, ConfigError) else f"rotator: {error}"
+
+
+def _counted(error: ConfigError) -> str:
+    """Only mistakes keep anything from starting; what cannot be used yet is counted for itself."""
+    unready = sum(problem.unready for problem in error.problems)
+    mistakes = len(error.problems) - unready
+    later = f"{unready} {'thing' if unready == 1 else 'things'} that it names cannot be used yet" if unready else ""
+    if not mistakes:
+        return f"no mistake in the config; {later}"
+    said = f"{mistakes} {'mistake' if mistakes == 1 else 'mistakes'} in the config"
+    return f"{said}; {later}; nothing was started" if later else f"{said}; nothing was started"

@@ -100,16 +100,10 @@ def trusted(wishes: Wishes, config: Config | None) -> Trusted:
 
     files = (*wishes.ca, *(Path(name) for name in (config.file.scan.ca if config else ())))
     try:
-        own = [root for path in files for file in _files_of(path) for root in file_roots(file)]
+        own = [root for path in files for root in file_roots(path)]
         return trusted_by(system_roots(), own_roots(), own)
     except TrustError as error:
         raise Mistake(str(error)) from error
-
-
-def _files_of(path: Path) -> list[Path]:
-    """A folder stands for the certificates in it; one of hashed names is read as such."""
-    found = sorted(one for one in path.glob("*") if one.suffix in {".crt", ".pem", ".cer"}) if path.is_dir() else []
-    return found or [path]
 
 
 def lookups(wishes: Wishes, config: Config | None, roots: Trusted) -> Lookups | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ from rotator.config.source import Document, Where
 from rotator.core.keys import unfit
 from rotator.core.model import Mode, TrustKind, TrustSpec
 from rotator.errors import ConfigProblem, RequestError, SecretMissing
+from rotator.lib import plainfile
 from rotator.lib.requestfile import read_request
 from rotator.lib.trust import TrustError, file_roots
 from rotator.settings import PluginSettings, ReadFile, SecretRef, read_file, remedy
@@ -45,7 +47,7 @@ def not_ready(document: Document, read: Readable, plugins: Plugins) -> tuple[Con
     for entry in _in_use(read, plugins):
         told += _lacking(entry.settings, (*entry.where, entry.kind))
         told += _lacking(entry.shared.get("trust"), (*entry.where, "trust"))
-    problems = [document.problem(where, message) for where, message in told]
+    problems = [replace(document.problem(where, message), unready=True) for where, message in told]
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
@@ -142,7 +144,8 @@ def _unreadable(named: Path | str, kind: ReadFile, where: Where) -> Told:
     if kind is not ReadFile.KUBECONFIG:
         yield from _unreadable_one(Path(named), kind, where)
         return
-    files = [Path(name).expanduser() for name in str(named).split(os.pathsep) if name]
+    # Path.expanduser raises for a user that there is not.
+    files = [Path(os.path.expanduser(name)) for name in str(named).split(os.pathsep) if name]  # noqa: PTH111
     told = [problem for file in files for problem in _unreadable_one(file, kind, where)]
     yield from told[:1] if len(told) == len(files) else ()
 
@@ -153,8 +156,8 @@ def _unreadable_one(path: Path, kind: ReadFile, where: Where) -> Told:
         if kind is ReadFile.CERTIFICATES:
             file_roots(path)
         else:
-            path.open("rb").close()
-    except (OSError, TrustError) as error:
+            plainfile.probe(path)
+    except (OSError, plainfile.Unfit, TrustError) as error:
         cause = error.__cause__ or error  # of a TrustError
         why = cause.strerror if isinstance(cause, OSError) else str(cause)
         yield where, f"{what} cannot be read: {why}; {remedy(cause)}"

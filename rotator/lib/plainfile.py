@@ -41,6 +41,16 @@ def read(path: str | Path, *, most: int) -> Text:
     return text
 
 
+def probe(path: str | Path) -> None:
+    """Whether one regular file could be read.
+
+    Raises:
+        Unfit: it is a pipe, a device or a folder.
+        OSError: it could not be read.
+    """
+    read_if(path, lambda head: None, head=1)
+
+
 def read_if(path: str | Path, wanted: Callable[[bytes], int | None], *, head: int, cut: bool = False) -> Text | None:
     """Read the first bytes of a regular file, and the others only if they are wanted.
 

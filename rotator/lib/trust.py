@@ -17,6 +17,7 @@ from pathlib import Path
 from rotator.core.model import Certificate
 from rotator.core.pem import PemError, read_anchors
 from rotator.errors import RotatorError
+from rotator.lib import plainfile
 
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, Arch
@@ -30,6 +31,8 @@ _ADDED = (
     "/etc/pki/trust/anchors",  # SUSE
     "/etc/ca-certificates/trust-source/anchors",  # Arch
 )
+_SUFFIXES = {".pem", ".crt", ".cer"}
+_MOST_BYTES = 64 << 20
 _HASHED = re.compile(r"^[0-9a-f]{8}\.\d+$")  # how openssl-rehash(1) names the entries of a folder
 
 
@@ -95,7 +98,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def file_roots(path: str | Path) -> tuple[Certificate, ...]:
-    """The certificates in a CA file, or in a folder of hashed ones.
+    """The certificates in a CA file, or in the files of a folder: those of hashed names, else `.pem`, `.crt`, `.cer`.
 
     Raises:
         TrustError: it cannot be read, or holds none.
@@ -110,21 +113,28 @@ def file_store(path: Path) -> TrustStore:
         TrustError: it cannot be read, or holds none.
     """
     try:
-        state = path.stat()
-        return _read(path, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+        files = _files_of(path) if path.is_dir() else (path,)
+        return _read(path, tuple((file, _state(file)) for file in files))
     except OSError as error:
         raise TrustError(f"the trusted roots in {path} cannot be read: {error.strerror}") from error
-    except PemError as error:
+    except (PemError, plainfile.Unfit) as error:
         raise TrustError(f"the trusted roots in {path} cannot be read: {error}") from error
 
 
+def _files_of(folder: Path) -> tuple[Path, ...]:
+    files = sorted(entry for entry in folder.iterdir() if entry.is_file())
+    hashed = tuple(file for file in files if _HASHED.match(file.name))
+    return hashed or tuple(file for file in files if file.suffix in _SUFFIXES)
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
 @lru_cache(maxsize=16)
-def _read(path: Path, *state: int) -> TrustStore:
-    """`state` changes when the file does; it is only there for the cache."""
-    if path.is_dir():
-        entries = sorted(entry for entry in path.iterdir() if _HASHED.match(entry.name))
-        text = b"\n".join(entry.read_bytes() for entry in entries if entry.is_file())
-    else:
-        text = path.read_bytes()
+def _read(path: Path, files: tuple[tuple[Path, tuple[int, int, int]], ...]) -> TrustStore:
+    """The state of each file changes when the file does; it is only there for the cache."""
+    text = b"\n".join(plainfile.read(file, most=_MOST_BYTES).content for file, _ in files)
     roots, skipped = read_anchors(text)
     return TrustStore(roots, str(path), skipped)

@@ -29,6 +29,21 @@ def test_every_mistake_of_a_config_with_its_place(fleet: Fleet) -> None:
     assert list((fleet.folder / "state").iterdir()) == []
 
 
+def test_what_is_not_ready_is_counted_for_itself(fleet: Fleet) -> None:
+    """It keeps nothing from starting, so nobody is told that: `config check` fails, and the daemon would begin."""
+    fleet.put("shop", left=60 * DAY)
+    fleet.write_config(more="scan: {ca: [/nowhere.pem, /nothing.pem]}\n")
+    ended = fleet.run("config", "check")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("\nno mistake in the config; 2 things that it names cannot be used yet\n")
+    assert fleet.run("plan").returncode == 0
+    fleet.write_config(more="scan: {ca: [/nowhere.pem]}\nfoo: 1\n")
+    ended = fleet.run("config", "check")
+    assert ended.stderr.endswith(
+        "\n1 mistake in the config; 1 thing that it names cannot be used yet; nothing was started\n"
+    )
+
+
 @pytest.mark.parametrize("verb", ["plan", "run", "status", "verify", "rotate shop", "resume", "config check"])
 def test_missing_config_says_what_to_do(tmp_path: Path, verb: str) -> None:
     """Without a config every verb that needs one names the path and the verb that writes one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_a_file_of_certificates_is_looked_into(config: str, place: str, roots: P
     [
         (text(STEP.replace("key:", "password:") + "encrypted_key: FILE}"), "issuers.ca.step_ca.encrypted_key"),
         (
-            text(VAULT + "auth: {certificate: {certificate: /dev/null, key: FILE}}}"),
+            text(VAULT + "auth: {certificate: {certificate: /etc/hostname, key: FILE}}}"),
             "issuers.ca.vault.auth.certificate.key",
         ),
         (text("kubernetes_csr: {signer: example.com/ca, kubeconfig: FILE}"), "issuers.ca.kubernetes_csr.kubeconfig"),
@@ -123,11 +124,45 @@ def test_of_several_kubeconfigs_one_is_enough(tmp_path: Path) -> None:
     assert found(config, tmp_path / "there") == ()
 
 
+def test_a_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """`~` of a user that there is not is told as any other path, and keeps nothing from starting."""
+    (problem,) = found(text(source="{kubernetes: {kubeconfig: ~nobody-here/.kube/config}}"), tmp_path)
+    assert problem.message.startswith("~nobody-here/.kube/config cannot be read: No such file")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        text(source="{kubernetes: {kubeconfig: FILE}}"),
+        text(source="{files: {paths: [/a.crt], passwords_file: FILE}}"),
+        text(more="    trust: {file: FILE}"),
+        text(more="scan: {ca: [FILE]}"),
+        text(more="state: {key: '${file:FILE}'}"),
+    ],
+)
+def test_a_pipe_is_not_waited_for(config: str, tmp_path: Path) -> None:
+    """Nobody may ever write to it: what is no regular file is told, not opened."""
+    os.mkfifo(tmp_path / "pipe")
+    (problem,) = found(config, tmp_path / "pipe")
+    assert "cannot be read: it is no regular file" in problem.message
+
+
+def test_a_file_behind_a_link_is_one(tmp_path: Path) -> None:
+    """As a cluster mounts ConfigMaps and Secrets."""
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "config").write_text("anything")
+    (tmp_path / "config").symlink_to("..data/config")
+    assert found(text(source="{kubernetes: {kubeconfig: FILE}}"), tmp_path / "config") == ()
+
+
 def test_a_folder_of_hashed_roots_is_one_of_roots(roots: Path, tmp_path: Path) -> None:
-    """As OpenSSL reads it."""
-    (tmp_path / "folder").mkdir()
-    roots.rename(tmp_path / "folder" / "0123abcd.0")
-    assert found(text(more="    trust: {file: FILE}"), tmp_path / "folder") == ()
+    """As OpenSSL reads it; and as `scan` does, one of plain files, which is so wherever roots are named."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("0123abcd.0", "root.pem"):
+        roots = roots.rename(folder / name)
+        for more in ("    trust: {file: FILE}", "scan: {ca: [FILE]}"):
+            assert found(text(more=more), folder) == ()
 
 
 def test_an_issuer_that_nothing_is_rotated_with_needs_no_files(tmp_path: Path) -> None:
@@ -144,7 +179,8 @@ def test_terms_that_nobody_has_agreed_to_are_told(said: str, tmp_path: Path) -> 
     assert (problem.line, problem.column) == ((4, 52) if said.startswith("agree") else (4, 8))
     assert problem.message == (
         "letsencrypt makes an account only for who agrees to its terms of service, which rotator never does by itself: "
-        "read them, then set agree_terms: true"
+        "read them, then set agree_terms: true (an account that has agreed to them goes on without it, but a lost "
+        "state could make no other)"
     )
 
 
@@ -168,6 +204,10 @@ def test_all_that_is_wrong_and_not_ready_comes_at_once(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("accepted: [{rule: RT999}]\n")
     with pytest.raises(ConfigError) as caught:
         load_ready(tmp_path / "c.yaml")
+    assert {problem.path for problem in caught.value.problems if not problem.unready} == {
+        "sources.disk.kubernetes", "issuers.ca.acme.email", "certificates[0].lifetime", "limits.at_once",
+        "accepted[0].rule",
+    }  # fmt: skip
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
         (2, "sources.disk.kubernetes"),
         (2, "sources.disk.kubernetes.kubeconfig"),

@@ -47,6 +47,19 @@ def test_a_folder_of_hashed_certificates_is_a_store(tmp_path: Path) -> None:
     assert set(file_roots(tmp_path)) == {ONE, TWO}
 
 
+def test_a_folder_of_plain_files_is_a_store(tmp_path: Path) -> None:
+    """Shows that files of certificates are read where none has a hashed name, and that one which changes is seen."""
+    (tmp_path / "one.crt").write_bytes(certificate_pem(ONE))
+    (tmp_path / "README.md").write_bytes(certificate_pem(TWO))
+    assert file_roots(tmp_path) == (ONE,)
+    (tmp_path / "two.pem").write_bytes(BROKEN)
+    assert (file_roots(tmp_path), file_store(tmp_path).skipped) == ((ONE,), 1)
+    (tmp_path / "two.pem").write_bytes(certificate_pem(TWO))
+    assert file_roots(tmp_path) == (ONE, TWO)
+    (tmp_path / "0123abcd.0").write_bytes(certificate_pem(TWO))
+    assert file_roots(tmp_path) == (TWO,)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "No such file"), (b"", "an empty text"), (BROKEN, "1 that cannot be read"), (b"<html>", "an HTML page")],

@@ -135,7 +135,8 @@ class AcmeSettings(PluginSettings):
         if self.agree_terms or not self.preset:
             return {}
         why = "makes an account only for who agrees to its terms of service, which rotator never does by itself"
-        return {"agree_terms": f"{self.preset} {why}: read them, then set agree_terms: true"}
+        else_ = "an account that has agreed to them goes on without it, but a lost state could make no other"
+        return {"agree_terms": f"{self.preset} {why}: read them, then set agree_terms: true ({else_})"}
 
     def refuses_name(self, name: str) -> str:
         """What no way to prove names that is configured can ever prove."""
