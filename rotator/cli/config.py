@@ -61,7 +61,8 @@ def check(
 
     Every mistake with file, line and column, and whatever it names that cannot be used here and now: secrets, files,
     requests, terms that nobody has agreed to; exit code 2. With mistakes nothing starts; what cannot be used yet is
-    logged at the start, and the rest goes on.
+    logged at the start, and the rest goes on. What works and is perhaps not meant is told, too: an issuer that could
+    never sign for a certificate, where another one of the list can.
     """
     from rotator.cli.opening import log_to_stderr, read_config
 
@@ -129,6 +130,7 @@ def _table(
     parts: list[RenderableType] = [Text(f"{config.name} has no mistakes; mode {config.file.mode}; {counts}.", "bold")]
     if config.alerts_missing:
         parts.append(Text("Nobody would be told: `rotator run` asks for an alerter, or `alerts: none`.", "yellow"))
+    parts += [Text(str(one), "yellow") for one in config.remarks()]
     if matched:
         rows = grid("RULE", "FROM", "MATCHES", "MANAGES", right=("MATCHES",))
         for one in matched:
@@ -150,12 +152,13 @@ def _some(names: tuple[str, ...]) -> str:
 
 
 def _json(config: Config, matched: tuple[Matched, ...], problems: tuple[tuple[str, str], ...]) -> Json:
-    """`config`, `mode`, `alerts_missing`, `counts`, `rules` (`rule`, `from`, `matches`, `manages`, `held`),
+    """`config`, `mode`, `alerts_missing`, `remarks`, `counts`, `rules` (`rule`, `from`, `matches`, `manages`, `held`),
     `unseen` (`where`, `message`)."""
     return {
         "config": config.name,
         "mode": config.file.mode.value,
         "alerts_missing": config.alerts_missing,
+        "remarks": [str(one) for one in config.remarks()],
         "counts": dict(_counts(config)),
         "rules": [
             {

@@ -45,6 +45,8 @@ def run(
     configure(read.file.log.level, read.file.log.format)
     for problem in read.not_ready():  # whoever needs it fails and says so; the rest goes on
         logger(__name__).error("not ready", problem=str(problem))
+    for told in read.remarks():
+        logger(__name__).warning("remark", remark=str(told))
     with build(read, system_clock(), writer=True) as wiring:
         logger(__name__).info(
             "started", config=read.name, mode=str(read.file.mode), state=read.file.state.url, web=read.file.web.listen
@@ -62,8 +64,8 @@ def _once(config: Config, output: Output) -> Ending:
     from rotator.wiring import build
 
     log_to_stderr("warning")
-    for problem in config.not_ready():
-        remark(f"rotator: {problem}")
+    for told in (*config.not_ready(), *config.remarks()):
+        remark(f"rotator: {told}")
     with build(config, system_clock(), writer=True) as wiring, progress("looking and acting"):
         _tell_key_problem(wiring)
         ticked, outcomes = look_once(wiring)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rotator.config.baseline import load_baseline
 from rotator.config.entries import PluginEntry, Plugins
 from rotator.config.model import NO_ALERTS, Adoption, Declared, File
+from rotator.config.names import name_remarks
 from rotator.config.readable import whole
 from rotator.config.ready import not_ready
 from rotator.config.source import Document
@@ -120,6 +121,11 @@ class Config:
     def not_ready(self) -> tuple[ConfigProblem, ...]:
         """What the config names and is not usable right now; no mistakes of the file, see `rotator.config.ready`."""
         return not_ready(self.document, whole(self.file), self.plugins)
+
+    def remarks(self) -> tuple[ConfigProblem, ...]:
+        """What works and is perhaps not meant, in the order of the file; it neither fails a check nor a start."""
+        found = name_remarks(self.document, whole(self.file), self.plugins)
+        return tuple(sorted(found, key=lambda remark: (remark.line, remark.column)))
 
 
 def _budget(entry: PluginEntry) -> IssuerBudget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from ruamel.yaml import YAML
 from rotator.cli.beginning import BEGINNING
 from rotator.config.load import load_text
 from rotator.core.model import Mode
-from tests.cli.fleet import DAY, Fleet, call
+from tests.cli.fleet import DAY, SECONDS, Fleet, call
+from tests.cli.test_daemon import looking
 
 
 def test_check_says_what_each_rule_matches(fleet: Fleet) -> None:
@@ -83,6 +85,30 @@ def test_what_is_not_there_is_told_beside_the_mistakes(fleet: Fleet) -> None:
     ran = fleet.call("run", "--once")
     assert ran.exit_code == 0
     assert "the certificates in /nowhere/roots.pem cannot be read: No such file or directory" in ran.stderr
+
+
+def test_an_issuer_that_is_passed_over_fails_nothing(fleet: Fleet) -> None:
+    """It works, so the check and a start are clean; both tell it, as JSON as well."""
+    acme = "acme: {directory: 'https://127.0.0.1:1/dir', agree_terms: true}"
+    text = fleet.config.read_text().replace("issuers:\n", f"issuers:\n  web: {{{acme}}}\n")
+    files = f"{{certificate: {fleet.folder}/all.crt, key: {fleet.folder}/all.key}}"
+    shop = f"{{name: all, names: ['*.example.com'], issuer: [web, ca], mode: observe, targets: [{{files: {files}}}]}}"
+    fleet.config.write_text(f"{text}certificates: [{shop}]\n")
+    assert fleet.json("config", "check")["remarks"] == []
+    fleet.config.write_text(f"{text}certificates: [{shop.replace('observe', 'rotate')}]\n")
+    (remark,) = fleet.json("config", "check")["remarks"]
+    assert "certificates[0].names[0]: the issuer web is passed over, and ca alone can sign the certificate" in remark
+    checked = fleet.call("config", "check")
+    assert checked.exit_code == 0
+    assert remark.partition("[0]: ")[2] in " ".join(checked.stdout.split())
+    with looking(fleet) as process:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=SECONDS)
+    (told,) = [line for line in map(json.loads, err.splitlines()) if line["event"] == "remark"]
+    assert (told["level"], told["remark"]) == ("warning", remark)
+    ran = fleet.call("run", "--once")
+    assert ran.exit_code == 0, ran.stderr
+    assert f"rotator: {remark}" in ran.stderr
 
 
 def test_schema_accepts_what_is_valid(fleet: Fleet) -> None:

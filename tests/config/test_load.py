@@ -309,14 +309,16 @@ issuers:
   web: {acme: {directory: letsencrypt, email: nobody}, trust: 7}
   odd: {acme: {directory: letsencrypt, http01: {listen: x}}}
 certificates:
-  - {name: a, names: ["*.example.com"], issuer: [odd, web], key: ed25519, targets: [{command: {}}]}
+  - {name: a, names: ["*.example.com"], issuer: web, key: ed25519, targets: [{command: {}}]}
+  - {name: b, names: [b.example.com], issuer: odd, key: ed25519, targets: [{command: {}}]}
 """
-    assert [line.partition(": ")[2] for line in mistakes(text)[-4:]] == [
+    assert [line.partition(": ")[2] for line in mistakes(text)[-5:]] == [
         "certificates[0].names[0]: the issuer web would refuse it: *.example.com cannot be proved: a wildcard cannot "
         "be proved over HTTP; configure dns01 for it, or name the hosts one by one",
-        "certificates[0].key: the issuer odd would refuse it: public CAs sign rsa and ecdsa keys only",
         "certificates[0].key: the issuer web would refuse it: public CAs sign rsa and ecdsa keys only",
         "certificates[0].targets[0].command: the keys 'address', 'snapshot', 'deploy' and 'restore' are missing",
+        "certificates[1].key: the issuer odd would refuse it: public CAs sign rsa and ecdsa keys only",
+        "certificates[1].targets[0].command: the keys 'address', 'snapshot', 'deploy' and 'restore' are missing",
     ]
 
 

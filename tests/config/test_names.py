@@ -1,4 +1,4 @@
-"""A name that its issuer can never get signed is a mistake of the config, told where the name stands."""
+"""A name that no issuer of its list can ever get signed is a mistake of the config; one that some cannot, a remark."""
 
 from __future__ import annotations
 
@@ -25,15 +25,22 @@ NO_RECORD = "an address has no DNS record to prove it by; configure http01 or tl
 NO_SOLVER = "none of the solvers is for it; widen the `names` of one"
 
 
-def problems(
-    names: str, *, issuer: str = "web", solvers: str = "", mode: str = "rotate", more: str = ""
-) -> tuple[ConfigProblem, ...]:
+def text(names: str, *, issuer: str = "web", solvers: str = "", mode: str = "rotate", more: str = "") -> str:
+    return TEXT.format(names=names, issuer=issuer, solvers=solvers, mode=mode) + more
+
+
+def problems(names: str, **how: str) -> tuple[ConfigProblem, ...]:
     """What is wrong with a config; nothing where it loads."""
     try:
-        load_text(TEXT.format(names=names, issuer=issuer, solvers=solvers, mode=mode) + more, "c.yaml")
+        load_text(text(names, **how), "c.yaml")
     except ConfigError as error:
         return error.problems
     return ()
+
+
+def remarks(names: str, **how: str) -> list[tuple[int, str, str]]:
+    """What is told of a config that loads: column, path, sentence."""
+    return [(one.column, one.path, one.message) for one in load_text(text(names, **how), "c.yaml").remarks()]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +62,52 @@ def test_a_name_that_no_solver_can_prove_is_told_with_the_remedy(names: str, sol
 
 
 def test_each_such_name_of_a_list_is_told_where_it_stands() -> None:
-    """In any spelling, once for each issuer of the list that could never sign it: a fallback that cannot is none."""
+    """In any spelling, once for each issuer of the list, where none of them could sign all the names."""
     found = problems("[shop.example.com, ' *.Example.com', '*.example.com', 192.0.2.7]", issuer="[dns, web]")
     assert [(one.column, one.path, one.message.partition(" would")[0]) for one in found] == [
         (31, "certificates[0].names[1]", "the issuer web"),
         (66, "certificates[0].names[3]", "the issuer dns"),
     ]
+
+
+@pytest.mark.parametrize("issuer", ["[web, own]", "[own, web]"])
+def test_an_issuer_that_another_of_the_list_stands_in_for_is_a_remark(issuer: str) -> None:
+    """Which issuer is passed over for which name, who signs instead, and what to do; the config loads."""
+    assert remarks("[shop.example.com, '*.example.com']", issuer=issuer) == [
+        (
+            31,
+            "certificates[0].names[1]",
+            f"the issuer web is passed over, and own alone can sign the certificate: *.example.com cannot be proved: "
+            f"{OVER_HTTP}; or take web out of this list",
+        )
+    ]
+
+
+def test_each_issuer_that_is_passed_over_is_told() -> None:
+    """For each name that it could not sign; the others of the list are named."""
+    found = remarks("['*.example.com', 192.0.2.7]", issuer="[web, own, dns]")
+    assert [(column, message.partition(" cannot")[0]) for column, _, message in found] == [
+        (13, "the issuer web is passed over, and own alone can sign the certificate: *.example.com"),
+        (30, "the issuer dns is passed over, and own alone can sign the certificate: 192.0.2.7"),
+    ]
+    ((_, _, message),) = remarks("'*.example.com'", issuer="[web, dns, own]")
+    assert "the issuer web is passed over, and dns and own can sign the certificate: *.example.com" in message
+
+
+def test_there_is_no_remark_where_nothing_is_passed_over() -> None:
+    """All of the list can sign it, or nobody is asked."""
+    assert not remarks("shop.example.com", issuer="[web, own]")
+    assert not remarks("'*.example.com'", issuer="[web, own]", mode="observe")
+
+
+def test_an_issuer_that_cannot_be_read_may_sign_anything() -> None:
+    """One with a mistake of its own, or that there is not: whether the list is in vain is told when that is mended."""
+    odd = "issuers:\n  odd: {acme: {directory: letsencrypt, http01: {listen: x}}}"
+    wrong = text("'*.example.com'", issuer="[web, odd]").replace("issuers:", odd)
+    with pytest.raises(ConfigError) as raised:
+        load_text(wrong, "c.yaml")
+    assert [one.path for one in raised.value.problems] == ["issuers.odd.acme.http01.listen"]
+    assert [one.path for one in problems("'*.example.com'", issuer="[web, gone]")] == ["certificates[0].issuer[1]"]
 
 
 def test_what_can_be_proved_or_is_not_known_is_no_mistake() -> None:
