@@ -2,18 +2,20 @@
 
 pydantic asks the rules between the keys of a model (its validators of mode `after`) only when each key by itself is
 right, and stops at the first that is broken. Here every rule is asked, as far as the values that it looks at could be
-read: one that looks at another value has nothing to say yet.
+read: one that looks at another value has nothing to say yet. A rule that takes more than the model (`info`) is left to
+pydantic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from inspect import signature
 from types import new_class
 from typing import Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_core.core_schema import ErrorType
 
@@ -27,6 +29,16 @@ class Unread(Exception):  # noqa: N818 - what happened; no AttributeError, which
     """A value was asked for that is wrong or missing, and was told as that."""
 
 
+class _Unknown:
+    """Stands where a value could not be read, for whoever looks there while the others are read."""
+
+    def _unread(self, *_: object) -> Any:
+        raise Unread("it could not be read")
+
+    # What any object answers; everything else is a TypeError or an AttributeError already.
+    __bool__ = __eq__ = __ne__ = __hash__ = __str__ = __repr__ = __format__ = _unread
+
+
 class Thorough(BaseModel):
     """The base of models that tell every mistake at once."""
 
@@ -37,7 +49,7 @@ class Thorough(BaseModel):
             read = handler(given)
         except ValidationError as error:
             part = _part(cls, given, error)
-            broken = _broken(cls, part, given) if part is not None else []
+            broken = _broken_in_part(cls, part, given) if part is not None else []
             if not broken:
                 raise
             lines = [*map(_line, error.errors(include_url=False)), *broken]
@@ -74,10 +86,11 @@ def _part(model: type[M], given: object, error: ValidationError) -> M | None:
     partial: type[M] = _without(model, unread)
     try:
         part = partial.model_validate({key: value for key, value in given.items() if key not in wrong})
-    except ValidationError:  # a rule of its own about which keys there are: then no part of it stands by itself
+    except Exception:  # noqa: BLE001 - what looks at the whole while it is read cannot do with a part of it
         return None
+    values = object.__getattribute__(part, "__dict__")
     for name in unread:
-        del part.__dict__[name]
+        del values[name]
     part.model_fields_set.update(name for name in unread if (model.model_fields[name].alias or name) in given)
     return part
 
@@ -90,17 +103,18 @@ def _without(model: type[BaseModel], unread: frozenset[str]) -> type[Any]:
         return self
 
     def ask(self: BaseModel, name: str) -> object:
-        if name in unread:
+        if name in unread or name == "__dict__":  # by the latter a model is dumped, compared, copied and shown
             raise Unread(name)
-        raise AttributeError(f"{model.__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)
 
     body: dict[str, Any] = {
         "__module__": model.__module__,
         "__annotations__": dict.fromkeys(unread, Any),
-        "__getattr__": ask,
-        **dict.fromkeys(unread),
+        **{name: Field(default_factory=_Unknown) for name in unread},
         **dict.fromkeys(_rules(model), no_rule),
     }
+    if unread:
+        body["__getattribute__"] = ask
     return new_class(model.__name__, (model,), exec_body=lambda namespace: namespace.update(body))
 
 
@@ -112,15 +126,34 @@ def _rules(model: type[BaseModel]) -> tuple[str, ...]:
 
 def _broken(model: type[BaseModel], read: BaseModel, given: object) -> list[InitErrorDetails]:
     """Each rule that what was read breaks."""
+    return [line for rule in _of_the_model_alone(model) for line in _told_by(rule, read, given)]
+
+
+def _broken_in_part(model: type[BaseModel], part: BaseModel, given: object) -> list[InitErrorDetails]:
+    """Each rule that the values which were read break; one that fails over those that were not has nothing to say."""
     found: list[InitErrorDetails] = []
-    for rule in _rules(model):
-        try:
-            getattr(model, rule)(read)
-        except (Unread, ValidationError):  # the latter is left to pydantic, which shows where it is
-            continue
-        except (ValueError, AssertionError) as error:
-            found.append(InitErrorDetails(type="value_error", loc=(), input=given, ctx={"error": error}))
+    for rule in _of_the_model_alone(model):
+        with suppress(Exception):
+            found += _told_by(rule, part, given)
     return found
+
+
+def _told_by(rule: Callable[[BaseModel], object], read: BaseModel, given: object) -> Iterator[InitErrorDetails]:
+    try:
+        rule(read)
+    except ValidationError:  # left to pydantic, which shows where it is
+        return
+    except PydanticCustomError as error:
+        yield InitErrorDetails(type=error, loc=(), input=given)
+    except (ValueError, AssertionError) as error:
+        yield InitErrorDetails(type="value_error", loc=(), input=given, ctx={"error": error})
+
+
+@lru_cache(maxsize=256)
+def _of_the_model_alone(model: type[BaseModel]) -> tuple[Callable[[BaseModel], object], ...]:
+    """The rules that take nothing else."""
+    rules = (getattr(model, name) for name in _rules(model))
+    return tuple(rule for rule in rules if len(signature(rule).parameters) == 1)
 
 
 def _line(line: ErrorDetails) -> InitErrorDetails:

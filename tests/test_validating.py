@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 import pytest
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from rotator.settings import Duration, PluginSettings
@@ -161,3 +161,101 @@ def test_a_rule_outside_ends_where_it_asks_for_what_could_not_be_read() -> None:
     part = read_part(Door, {**GOOD, "lock": "x"})
     assert part is not None
     assert list(as_far_as_read(str(getattr(part, name)) for name in ("hinges", "lock", "handle"))) == ["1"]
+
+
+NO_NUMBER = "Input should be a valid integer, unable to parse string as an integer"
+NO_TEXT = "Input should be a valid string"
+
+
+class Cellar(PluginSettings):
+    """With all that an author of a plugin may write: what looks at the whole model, and what keeps something by it."""
+
+    depth: int = 1
+    door: str = "oak"
+    key: str = ""
+    _steps: int = PrivateAttr(default=12)
+
+    @field_validator("key")
+    @classmethod
+    def _fits(cls, value: str, info: ValidationInfo) -> str:
+        if info.data["depth"] is not None and info.data["depth"] > 5 and not value:
+            raise ValueError("a deep cellar has a key")
+        return value or "under the mat"
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._steps = 12 * self.depth
+
+    @model_validator(mode="after")
+    def _asked_by_pydantic(self, info: ValidationInfo) -> Self:
+        if self.door == "glass":
+            raise ValueError(f"no door of glass ({info.mode})")
+        return self
+
+    @model_validator(mode="after")
+    def _climbed(self) -> Self:
+        if self._steps > 40 and self.door == "iron":
+            raise ValueError("too heavy for so many steps")
+        return self
+
+    @model_validator(mode="after")
+    def _said(self) -> Self:
+        if "depth" not in self.model_dump() or "depth" not in dict(self) or "depth" not in vars(self):
+            raise ValueError("it has no depth")
+        return self
+
+    @model_validator(mode="after")
+    def _own_words(self) -> Self:
+        if self.door == "straw":
+            raise PydanticCustomError("flammable", "it {how}", {"how": "burns"})
+        return self
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, []),
+        ({"depth": 2, "key": "iron"}, []),
+        ({"depth": 4, "door": "iron"}, [((), "too heavy for so many steps")]),
+        ({"door": "glass"}, [((), "no door of glass (python)")]),
+        ({"door": "straw"}, [((), "it burns")]),
+        ({"depth": 9, "key": ""}, [(("key",), "a deep cellar has a key")]),
+        ({"depth": 4, "door": "iron", "key": 7}, [(("key",), NO_TEXT), ((), "too heavy for so many steps")]),
+        ({"depth": "x"}, [(("depth",), NO_NUMBER)]),
+        ({"depth": "x", "door": "glass"}, [(("depth",), NO_NUMBER)]),
+        ({"key": 7}, [(("key",), NO_TEXT)]),
+    ],
+)  # fmt: skip
+def test_what_looks_at_the_whole_tells_no_mistake_that_there_is_not(given: object, expected: object) -> None:
+    """Whatever a plugin's rules use (`info`, private attributes, dumps, what is done after reading), right settings are
+    right, and beside a wrong value nothing is told that comes from its absence."""
+    assert told(Cellar, given) == expected
+
+
+def test_what_is_kept_beside_the_values_is_there() -> None:
+    """Private attributes of right settings, and of a part, as far as they were made of what could be read."""
+    assert Cellar.model_validate({"depth": 3})._steps == 36
+    part = read_part(Cellar, {"depth": 3, "door": 5})
+    assert part is not None
+    assert part._steps == 36
+    assert read_part(Cellar, {"depth": "x"}) is None
+    with pytest.raises(Unread):
+        part.model_dump()
+
+
+def test_a_rule_that_fails_over_what_is_missing_says_nothing() -> None:
+    """A fault of a rule is one only where all values were read."""
+
+    class Frail(PluginSettings):
+        size: int = 0
+        shape: str = "round"
+
+        @model_validator(mode="after")
+        def _measured(self) -> Self:
+            sizes = {"round": 1}
+            if sizes[self.shape] > 1:
+                raise ValueError("too large")
+            return self
+
+    assert told(Frail, {"size": "x", "shape": "odd"}) == [(("size",), NO_NUMBER)]
+    with pytest.raises(KeyError):
+        Frail.model_validate({"shape": "odd"})
