@@ -41,10 +41,7 @@ class Trusts:
         if expected is None or expected.kind is TrustKind.ISSUER:
             return
         for index, issuer in enumerate(issuers):
-            why = self._stated_otherwise(issuer, expected)
-            if not why and self._stated.get(issuer) != expected:  # who says the same of its clients is believed
-                why = self._led_elsewhere(issuer, expected)
-            if why:
+            if why := self._stated_otherwise(issuer, expected) or self._led_elsewhere(issuer, expected):
                 listed: Where = (*where, "issuer", index)
                 at = listed if listed in document.values else (*where, "issuer")
                 yield document.problem(
@@ -71,10 +68,15 @@ class Trusts:
 
 
 def _roots(trust: TrustSpec) -> frozenset[str]:
-    """Their fingerprints; none where they cannot be had now, of which whoever verifies by them will tell."""
+    """Their fingerprints; none where they cannot be had now, of which whoever verifies by them will tell.
+
+    Also none where an intermediate is trusted without the root above it: whose it is no root says.
+    """
     try:
         roots = system_roots() if trust.kind is TrustKind.SYSTEM else file_roots(trust.path)
     except RotatorError:
+        return frozenset()
+    if trust.kind is TrustKind.FILE and {root.issuer for root in roots} - {root.subject for root in roots}:
         return frozenset()
     return frozenset(root.fingerprint for root in roots)
 

@@ -1,4 +1,4 @@
-"""A fallback whose roots lie on this machine and are not among those that the clients trust is a mistake."""
+"""An issuer whose roots lie on this machine and are not among those that the clients trust is a mistake."""
 
 from __future__ import annotations
 
@@ -81,15 +81,47 @@ def test_what_the_first_issuer_says_of_its_clients_counts(tmp_path: Path, cas: t
 
 
 def test_whoever_declares_it_first_counts(tmp_path: Path, cas: tuple[Authority, Authority]) -> None:
-    """Where the first issuer says nothing and the next one does, the first is held against that, as in a rotation; an
-    issuer is believed what its own entry says."""
+    """Where the first issuer says nothing and the next one does, the first is held against that, as in a rotation."""
     second = LOCAL + ", trust: {{file: {folder}/other.pem}}"
     (tmp_path / "other.pem").write_bytes(certificate_pem(cas[1].certificate))
     (problem,) = problems(written(tmp_path, second))
     assert problem.path == "certificates[0].issuer[0]"
     assert "chains of first lead to other roots" in problem.message
-    first = ", trust: {{file: {folder}/other.pem}}"
-    assert not problems(written(tmp_path, second, first=first))
+
+
+@pytest.mark.parametrize("second", [LOCAL, STEP, ACME], ids=["local_ca", "step_ca", "acme"])
+def test_an_issuer_is_held_against_what_it_says_itself(
+    tmp_path: Path, cas: tuple[Authority, Authority], second: str
+) -> None:
+    """Whoever declares the trust, the first issuer of the list, the one that is meant, or both: its roots are what
+    they are, and what it signs would be refused after the order."""
+    (tmp_path / "other.pem").write_bytes(certificate_pem(cas[1].certificate))
+    other = ", trust: {{file: {folder}/other.pem}}"
+    (problem,) = problems(written(tmp_path, LOCAL + other, first=other))
+    assert problem.path == "certificates[0].issuer[0]"
+    assert problem.message == (
+        f"chains of first lead to other roots, but the clients here trust the roots in {tmp_path}/other.pem"
+    )
+    trusted, print_ = ", trust: {{file: {folder}/trusted.pem}}", cas[1].certificate.fingerprint
+    (problem,) = problems(written(tmp_path, second + trusted, first=trusted, fingerprint=print_))
+    assert problem.path == "certificates[0].issuer[1]"
+    alone = written(tmp_path, second + trusted, fingerprint=print_).replace("[first, second]", "second")
+    assert [one.path for one in problems(alone)] == ["certificates[0].issuer"]
+
+
+def test_a_trusted_intermediate_without_its_root_cannot_be_told_apart(
+    tmp_path: Path, cas: tuple[Authority, Authority]
+) -> None:
+    """It ends a path as a root does, and whose it is no root says; one whose own root is in the file adds nothing."""
+    own = ", trust: {{file: {folder}/issuing.pem}}"
+    pinned = cas[1].certificate.fingerprint
+    below = {ca: Authority("Issuing", not_before=NOW - DAY, not_after=NOW + TEN_YEARS, parent=ca) for ca in cas}
+    (tmp_path / "issuing.pem").write_bytes(certificate_pem(below[cas[1]].certificate))
+    alone = written(tmp_path, STEP + own, fingerprint=pinned).replace("[first, second]", "second")
+    assert not problems(alone)
+    of_first = (below[cas[0]], cas[0])
+    (tmp_path / "issuing.pem").write_bytes(b"".join(certificate_pem(ca.certificate) for ca in of_first))
+    assert [one.path for one in problems(alone)] == ["certificates[0].issuer"]
 
 
 def test_the_systems_store_is_read_where_it_is_named(
