@@ -27,6 +27,10 @@ _AT_ONCE = 8
 _MOST_TOLD = 3
 
 
+class Unseen(IssueError):  # noqa: N818 - reads as what happened
+    """The proofs are shown, and port 80 of the names does not lead to them."""
+
+
 class Entrance:
     """Looks from outside as far as we can: at every address of each name, following redirects as CAs do."""
 
@@ -39,7 +43,7 @@ class Entrance:
         """Return when each proof is seen at each address of its name.
 
         Raises:
-            IssueError: some are still not after `propagation`; the sentence says what was seen instead.
+            Unseen: some are still not after `propagation`; the sentence says what was seen instead.
             Pending: asked to stop.
         """
         clock, limit = self._desk.clock, self._settings.propagation.total_seconds()
@@ -52,9 +56,9 @@ class Entrance:
             pause(clock, wait, f"{self._desk.issuer}: stopped before the challenges could be fetched")
             looks += 1
 
-    def _unseen(self, problems: Sequence[str]) -> IssueError:
+    def _unseen(self, problems: Sequence[str]) -> Unseen:
         more = f"; and {len(problems) - _MOST_TOLD} more" if len(problems) > _MOST_TOLD else ""
-        return IssueError(
+        return Unseen(
             f"{self._desk.issuer}: the challenges cannot be fetched as a CA would, after "
             f"{show_duration(self._settings.propagation)}: {'; '.join(problems[:_MOST_TOLD])}{more}; if there is no "
             "way from here to there, say check: false"

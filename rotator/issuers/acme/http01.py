@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rotator.core.model import Check
-from rotator.errors import IssueError, Pending
-from rotator.issuers.acme.entrance import PATH, Entrance
+from rotator.errors import IssueError, Pending, RotatorError
+from rotator.issuers.acme.entrance import PATH, Entrance, Unseen
 from rotator.issuers.acme.kubernetes_routes import Routes
 from rotator.issuers.acme.listening import Listener, Listeners
 from rotator.issuers.acme.proving import Http01, split_listen
@@ -63,16 +63,26 @@ class Http01Solver:
             with self.showing(proofs, left):
                 pass
         except (IssueError, Pending) as error:
-            return (Check(self.kind, str(error), _REMEDY),)
+            return (Check(self.kind, str(error), self._remedy(error)),)
         if left:
             return (Check(self.kind, left[0], "let rotator remove there what it has made"),)
-        where = self._settings.webroot or (self._settings.kubernetes and "the cluster") or self._settings.listen
+        where = self._place()
         seen = f"shown by {where}, and fetched through port 80 of each name"
         untold = f"can be shown by {where}; whether port 80 of each name leads there is not looked at without `check`"
         return (Check(self.kind, detail=f"a challenge {seen if self._settings.is_checked else untold}"),)
 
+    def _remedy(self, error: RotatorError) -> str:
+        """What a person mends: the way of the names to us, or what shows the proofs."""
+        if isinstance(error, Unseen):
+            return f"lead port 80 of the names to {self._place()}: their DNS, a firewall, or whatever answers there now"
+        if self._routes is not None:
+            return "see that the cluster can be reached, and that rotator may make and remove what leads to it there"
+        if self._settings.webroot is not None:
+            return "name the folder that the web server serves, and let rotator write there"
+        return "free the port, allow it to rotator, or use webroot"
 
-_REMEDY = "free the port, make the webroot writable, or lead port 80 of the names to it"
+    def _place(self) -> str:
+        return str(self._settings.webroot or (self._settings.kubernetes and "the cluster") or self._settings.listen)
 
 
 def showing(

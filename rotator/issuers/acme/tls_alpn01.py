@@ -76,9 +76,9 @@ class TlsAlpn01Solver:
         except Pending as error:
             return (Check(self.kind, detail=str(error)),)  # in use for the same, so it works
         except IssueError as error:
-            problems = [str(error).removeprefix(f"{self._desk.issuer}: ")]
+            return (Check(self.kind, str(error), "free the port, or allow it to rotator"),)
         if problems:
-            return (Check(self.kind, f"{self._desk.issuer}: {'; '.join(problems)}", _REMEDY),)
+            return (Check(self.kind, f"{self._desk.issuer}: {'; '.join(problems)}", _LEAD),)
         untold = "; whether port 443 of each name leads there is not looked at without `check`"
         detail = f"challenges can be shown at {self._settings.listen}"
         return (
@@ -86,7 +86,7 @@ class TlsAlpn01Solver:
         )
 
 
-_REMEDY = "free the port, or lead connections that offer acme-tls/1 from port 443 of the names to it"
+_LEAD = "lead connections that offer acme-tls/1 from port 443 of the names to it: DNS, a firewall, or a proxy there"
 
 
 def asked_as(name: str) -> str:

@@ -180,7 +180,16 @@ class TestBeforehand:
 
         assert "answers with status 404" in check.problem
         assert "check: false" in check.problem
-        assert check.remedy
+        assert check.remedy.startswith("lead port 80 of the names to 127.0.0.1:")
+
+    def test_what_is_mended_is_what_failed(self, place: tuple[str, str], tmp_path: Path) -> None:
+        """A port that is taken and a folder that is not there are no matter of port 80 of the names."""
+        with serving(place[0], says("nginx", 404)):
+            (taken,) = self.solver(place, listen=f"{place[0]}:80").preflight([NAME])
+        (missing,) = self.solver(place, webroot=str(tmp_path / "gone")).preflight([NAME])
+
+        assert taken.remedy.startswith("free the port")
+        assert missing.remedy.startswith("name the folder")
 
     def test_a_webroot_that_is_served(self, place: tuple[str, str], tmp_path: Path) -> None:
         """Files of a web server's root are looked at in the same way; none is left."""

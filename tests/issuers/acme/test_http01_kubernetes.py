@@ -305,4 +305,4 @@ class TestBeforehand:
         check = self.check(world.issuer(propagation="2s", ingress_class="nobody"))
 
         assert "answers with status 404" in check.problem
-        assert check.remedy
+        assert check.remedy.startswith("lead port 80 of the names to the cluster")
