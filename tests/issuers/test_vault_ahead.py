@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.core.model import Check, KeySpec, PreflightRequest
+from rotator.core.model import KeySpec, PreflightRequest
 from rotator.errors import IssueError
-from rotator.issuers.vault import VaultIssuer, VaultIssuerSettings
-from rotator.issuers.vault.lasting import Lasting
 from rotator.issuers.vault.role import Role
-from tests.issuers.asking import Drawer, ask, issue, objections, real_clock
-from tests.pki import Authority
-from tests.servers.openbao import OpenBao, PkiMount, new_pki_mount
+from tests.issuers.asking import ask, issue, objections
+from tests.issuers.vault_asking import TOKEN, MakeIssuer, check, issuer_maker
+from tests.servers.openbao import OpenBao, PkiMount
 from tests.servers.service import wait_until
 
-TOKEN = "VAULT_AHEAD_TOKEN"
 DAY = timedelta(days=1)
-NOW = datetime(2026, 11, 30, tzinfo=UTC)
-
-MakeIssuer = Callable[..., VaultIssuer]
 
 
 @pytest.fixture
 def make(pki_mount: PkiMount, monkeypatch: pytest.MonkeyPatch) -> MakeIssuer:
     """Build the issuer on the test's mount, with other settings where the test says so."""
-    monkeypatch.setenv(TOKEN, pki_mount.token)
-
-    def built(**settings: object) -> VaultIssuer:
-        standard = {"url": pki_mount.url, "mount": pki_mount.mount, "role": pki_mount.role}
-        given = {**standard, "auth": {"token": f"${{env:{TOKEN}}}"}, **settings}
-        return VaultIssuer("bao", VaultIssuerSettings.model_validate(given), real_clock(), Drawer())
-
-    return built
-
-
-def check(issuer: VaultIssuer, name: str, request: PreflightRequest | None = None) -> Check:
-    """One of the checks, by its name."""
-    return next(each for each in issuer.preflight(request or PreflightRequest(("a.example.com",))) if each.name == name)
+    return issuer_maker(pki_mount, monkeypatch)
 
 
 class TestRole:
@@ -168,114 +150,6 @@ class TestRole:
         assert role.issuer_ref
         assert role.max_ttl >= timedelta(0)
         assert all(isinstance(each, str) for each in role.objections(("a.example.com", "10.0.0.1"), KeySpec()))
-
-
-class TestLifetime:
-    """The end of the CA, and the end of what the role gives."""
-
-    @pytest.mark.parametrize(
-        ("behaviour", "asked", "problem", "detail"),
-        [
-            ("err", 30 * DAY, "it is refused", ""),
-            ("truncate", 5 * DAY, "", "so that is cut to it"),
-            ("truncate", 60 * DAY, "not worth the renewal", ""),
-            ("permit", 30 * DAY, "verify no longer than the CA", ""),
-            ("err", DAY, "", "it ends "),
-        ],
-    )
-    def test_a_ca_that_ends_first(
-        self,
-        openbao: OpenBao,
-        make: MakeIssuer,
-        monkeypatch: pytest.MonkeyPatch,
-        behaviour: str,
-        asked: timedelta,
-        problem: str,
-        detail: str,
-    ) -> None:
-        """`err` refuses, `truncate` cuts, `permit` outlives its CA: each is told, and each comes out as told."""
-        with new_pki_mount(openbao, root_ttl="72h") as short:
-            monkeypatch.setenv(TOKEN, short.token)
-            openbao.expect(
-                "POST",
-                f"{short.mount}/issuer/default",
-                {
-                    "leaf_not_after_behavior": behaviour,
-                    "issuer_name": "short",
-                    "usage": "issuing-certificates,crl-signing",
-                },
-            )
-            issuer = make(mount=short.mount)
-
-            found = check(issuer, "ca", PreflightRequest(("a.example.com",), lifetime=asked))
-            try:
-                ends = issue(issuer, ask("a.example.com", lifetime=asked)).not_after
-            except IssueError:
-                ends = None
-            (root,) = issuer.roots()
-
-        assert problem in found.problem and bool(problem) == bool(found.problem)
-        assert detail in found.detail
-        if problem == "it is refused":
-            assert ends is None
-        elif behaviour == "permit":
-            assert ends and ends > root.not_after
-        else:
-            assert ends and ends <= root.not_after
-
-    def test_a_role_that_gives_less_is_told(self, pki_mount: PkiMount, make: MakeIssuer) -> None:
-        """A cut lifetime is a remark; one that ends before the certificate it would replace is a problem."""
-        pki_mount.set_role(max_ttl="240h", ttl="24h")
-        now = datetime.now(UTC)
-        current = Authority("CA", not_before=now - DAY, not_after=now + 90 * DAY)
-        longer, shorter = (
-            current.issue(["a.example.com"], not_before=now - DAY, not_after=now + days * DAY).chain.leaf
-            for days in (20, 5)
-        )
-
-        def lifetime(request: PreflightRequest) -> Check:
-            return check(make(), "lifetime", request)
-
-        names = ("a.example.com",)
-        assert lifetime(PreflightRequest(names, 30 * DAY, current=shorter)).detail.startswith("the role gives 10d of")
-        assert "no later than the certificate" in lifetime(PreflightRequest(names, 30 * DAY, current=longer)).problem
-
-    @pytest.mark.parametrize("ttl", ["0", "20h"], ids=["nothing", "the usual"])
-    def test_what_the_role_leaves_open_the_mount_says(
-        self, openbao: OpenBao, pki_mount: PkiMount, make: MakeIssuer, ttl: str
-    ) -> None:
-        """A role without a lifetime of its own: what its mount gives at most is foretold, and is what comes."""
-        pki_mount.set_role(max_ttl="0", ttl=ttl)
-        openbao.expect(
-            "POST", f"sys/mounts/{pki_mount.mount}/tune", {"default_lease_ttl": "5h", "max_lease_ttl": "48h"}
-        )
-
-        found = check(make(), "lifetime", PreflightRequest(("a.example.com",), lifetime=30 * DAY))
-        leaf = issue(make(), ask("a.example.com", lifetime=30 * DAY)).leaf
-
-        assert found.detail == "the mount gives 2d of the 30d asked for"
-        assert abs(leaf.not_after - datetime.now(UTC) - 2 * DAY) < timedelta(minutes=5)
-
-    @given(
-        wanted=st.none() | st.integers(1, 400),
-        usual=st.integers(0, 400),
-        most=st.integers(0, 400),
-        ca=st.integers(-10, 4000),
-        behaviour=st.sampled_from(["", "err", "truncate", "permit", "whatever"]),
-    )
-    def test_a_ca_that_lives_long_enough_is_never_a_problem(
-        self, wanted: int | None, usual: int, most: int, ca: int, behaviour: str
-    ) -> None:
-        """And one that has ended always is, whatever else is known."""
-        lasting = Lasting(NOW, wanted * DAY if wanted else None, usual * DAY, most * DAY, None)
-
-        found = lasting.of_ca(NOW + ca * DAY, behaviour)
-
-        assert lasting.lifetime <= most * DAY or not most
-        if ca > 0 and lasting.lifetime <= ca * DAY:
-            assert not found.problem
-        if ca <= 0:
-            assert found.problem
 
 
 class TestToken:

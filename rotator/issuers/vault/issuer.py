@@ -176,7 +176,8 @@ class VaultIssuer:
             role.ttl or mount.ttl,
             role.max_ttl or mount.max_ttl,
             request.current,
-            of_mount=not role.max_ttl and bool(mount.max_ttl),
+            usual_of_mount=not role.ttl,
+            most_of_mount=not role.max_ttl,
         )
 
     def _role(self) -> Role:
