@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rotator.config.entries import PluginEntry
 from rotator.config.source import Document, Where
 from rotator.core.model import TrustKind, TrustSpec
+from rotator.core.trust import are_roots
 from rotator.errors import ConfigProblem, RotatorError
 from rotator.lib.trust import file_roots, system_roots
 from rotator.ports import RootsAtHand
@@ -70,13 +71,13 @@ class Trusts:
 def _roots(trust: TrustSpec) -> frozenset[str]:
     """Their fingerprints; none where they cannot be had now, of which whoever verifies by them will tell.
 
-    Also none where an intermediate is trusted without the root above it: whose it is no root says.
+    Also none where they are not all roots: whose an intermediate is no root says.
     """
     try:
         roots = system_roots() if trust.kind is TrustKind.SYSTEM else file_roots(trust.path)
     except RotatorError:
         return frozenset()
-    if trust.kind is TrustKind.FILE and {root.issuer for root in roots} - {root.subject for root in roots}:
+    if trust.kind is TrustKind.FILE and not are_roots(roots):
         return frozenset()
     return frozenset(root.fingerprint for root in roots)
 

@@ -61,6 +61,15 @@ def verify_path(chain: Chain, roots: Sequence[Certificate], at: datetime, names:
     return found if isinstance(found, str) else None
 
 
+def are_roots(trusted: Iterable[Certificate]) -> bool:
+    """Whether what is above each of them is among them, so that a CA whose root is not lies outside.
+
+    An intermediate that is trusted alone ends a path as a root does, and whose it is no root says.
+    """
+    known = list(trusted)
+    return {certificate.issuer for certificate in known} <= {certificate.subject for certificate in known}
+
+
 def path_root(chain: Chain, roots: Sequence[Certificate], at: datetime) -> Certificate | None:
     """The trusted root that the chain ends in at that moment, whatever its names; None where no path leads to one."""
     found = _path(chain, roots, at, ())

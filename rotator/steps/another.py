@@ -16,6 +16,7 @@ from rotator.core.model.rotations import FELL_BACK
 from rotator.core.policy import may_order_again
 from rotator.core.readiness import Verdict
 from rotator.core.reasons import Reason
+from rotator.core.trust import are_roots
 from rotator.errors import IssueError
 from rotator.log import logger
 from rotator.ports import Anchors, NamedInCaa
@@ -148,7 +149,7 @@ def _untrusted(issuer: str, facts: Facts, world: World) -> str:
     if not roots or trust.guessed or not trust.roots:
         return ""
     known = _fingerprints(roots)
-    if not known & _fingerprints(trust.roots):
+    if not known & _fingerprints(trust.roots) and (trust.public or are_roots(trust.roots)):
         return f"its roots are not among those that the clients trust ({trust.label})"
     pinned = "" if Reason.ROOT_CHANGED in facts.spec.allow | facts.history.approvals else facts.history.pinned_root
     if pinned and not trust.public and pinned not in known:

@@ -224,6 +224,15 @@ def test_a_root_outside_a_declared_trust_is_passed_over(two: Two) -> None:
     assert "second is not asked: its roots are not among those that the clients trust (system)" in outcome.error
 
 
+def test_a_trusted_intermediate_says_nothing_of_roots(two: Two) -> None:
+    """Clients that trust an intermediate alone take what lies below it, whose root they need not know."""
+    two.site.specs["shop"] = replace(two.site.specs["shop"], trust=TrustSpec(TrustKind.FILE, "issuing.pem"))
+    two.site.change = lambda world: replace(world, file_roots=lambda path: (two.site.issuing.certificate,))
+    assert two.site.issuing.certificate.issuer != two.site.issuing.certificate.subject
+    two.fails()
+    assert two.outcome().issuer == "second"
+
+
 def test_a_dead_list_is_told_whole(two: Two) -> None:
     """Both have failed: the error has both reasons, and the decision waits as backoff says."""
     two.fails(permanent=True)
