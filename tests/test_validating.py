@@ -68,8 +68,12 @@ def told(model: type[PluginSettings], given: object) -> list[tuple[tuple[int | s
     try:
         model.model_validate(given)
     except ValidationError as error:
-        return [(line["loc"], line["msg"].removeprefix("Value error, ")) for line in error.errors()]
+        return [(line["loc"], _sentence(line["msg"])) for line in error.errors()]
     return []
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 GOOD: dict[str, Any] = {"handle": "brass", "lock": 2, "hinges": 1}
