@@ -1,46 +1,77 @@
 """Validation that tells every mistake at once.
 
 pydantic asks the rules between the keys of a model (its validators of mode `after`) only when each key by itself is
-right, and stops at the first that is broken. What is right goes pydantic's own way here, and so does each mistake that
-it tells. Only then the rules that it did not come to are asked of what could be read; one that looks at anything else,
-or at the model as a whole, has nothing to say until the rest is mended.
+right, and stops at the first that is broken. Here every rule is asked, as far as the values that it looks at could be
+read: one that looks at another value has nothing to say yet. A rule that takes more than the model (`info`) is left to
+pydantic.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeAlias, TypeVar, cast
+from functools import lru_cache
+from inspect import signature
+from types import new_class
+from typing import Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo
-from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticKnownError
-from pydantic_core.core_schema import ValidatorFunctionWrapHandler, with_info_wrap_validator_function
-
-from rotator.parts import Found, Unread, places, read
-
-__all__ = ["Thorough", "Unread", "as_far_as_read", "read_part"]
+from pydantic import BaseModel, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-Rule: TypeAlias = Callable[..., object]
 
-_CHANGES = frozenset({"__dict__", "__setattr__", "setattr", "vars"})
-"""The ways around that settings do not change."""
+_WHOLE = frozenset({"__dict__", "__pydantic_serializer__"})
+"""What shows all values of a model: how it is dumped, copied, shown and gone through."""
+
+_KNOWN: frozenset[str] = frozenset(get_args(ErrorType))
+
+
+class Unread(Exception):  # noqa: N818 - what happened; no AttributeError, which Python itself would answer
+    """A value was asked for that is wrong or missing, and was told as that."""
+
+
+class _Unknown:
+    """Stands where a value could not be read, for whoever looks there while the others are read."""
+
+    def _unread(self, *_: object) -> Any:
+        raise Unread("it could not be read")
+
+    # What any object answers; everything else is a TypeError or an AttributeError already.
+    __bool__ = __eq__ = __ne__ = __hash__ = __str__ = __repr__ = __format__ = _unread
+
+
+class Thorough(BaseModel):
+    """The base of models that tell every mistake at once."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_all(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            read = handler(given)
+        except ValidationError as error:
+            part = _part(cls, given, error)
+            broken = _broken_in_part(cls, part, given) if part is not None else []
+            if not broken:
+                raise
+            lines = [*map(_line, error.errors(include_url=False)), *broken]
+            raise ValidationError.from_exception_data(error.title, lines) from None
+        if broken := _broken(cls, read, given):
+            raise ValidationError.from_exception_data(cls.__name__, broken)
+        return read
 
 
 def read_part(model: type[M], given: object) -> M | None:
-    """As much of a model as can be read; asked for anything else it raises `Unread`. No rule between keys is told.
+    """As much of a model as can be read; asked for anything else it raises `Unread`. No rule between keys is asked.
 
-    None where nothing can be read: it is no mapping, or the model is of a kind that has no parts.
+    None where nothing can be read, because it is no mapping.
     """
+    quiet: type[M] = _without(model, frozenset())
     try:
-        return model.model_validate(given)
-    except ValidationError:
-        found = read(model, given)
-    return None if found is None else found.part
+        return quiet.model_validate(given)
+    except ValidationError as error:
+        return _part(quiet, given, error)
 
 
 def as_far_as_read(told: Iterable[T]) -> Iterator[T]:
@@ -49,125 +80,99 @@ def as_far_as_read(told: Iterable[T]) -> Iterator[T]:
         yield from told
 
 
-def _tell_all(model: type[BaseModel], given: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+def _part(model: type[M], given: object, error: ValidationError) -> M | None:
+    """The same, of a model for which `given` is wrong as the error says."""
+    wrong = {line["loc"][0] if line["loc"] else None for line in error.errors(include_url=False)}
+    if None in wrong or not isinstance(given, Mapping):
+        return None
+    unread = frozenset(name for name, info in model.model_fields.items() if {info.alias or name, name} & wrong)
+    partial: type[M] = _without(model, unread)
     try:
-        return handler(given)
-    except ValidationError as error:
-        further = _further(model, given, info, error)
-        if not further:
-            raise
-        lines = [*map(_line, error.errors(include_url=False)), *further]
-        hidden = bool(model.model_config.get("hide_input_in_errors"))
-        raise ValidationError.from_exception_data(error.title, lines, hide_input=hidden) from None
+        part = partial.model_validate({key: value for key, value in given.items() if key not in wrong})
+    except Exception:  # noqa: BLE001 - what looks at the whole while it is read cannot do with a part of it
+        return None
+    values = object.__getattribute__(part, "__dict__")
+    for name in unread:
+        del values[name]
+    part.model_fields_set.update(name for name in unread if (model.model_fields[name].alias or name) in given)
+    return part
 
 
-def _further(
-    model: type[BaseModel], given: object, info: ValidationInfo, error: ValidationError
-) -> list[InitErrorDetails]:
-    """What the rules say that pydantic did not come to; nothing where it is not sure that the same was read."""
-    if info.mode != "python" or isinstance(given, model) or not _rules(model):
-        return []
-    found = read(model, given, info.context)
-    if found is None:
-        return []
-    told = places(error)
-    by_a_rule = not found.wrong and not found.has_gaps and [place for _, place in told] == [()]
-    if not by_a_rule and (not found.wrong or found.wrong != told):
-        return []
-    return list(_broken(model, found, given, info, first_is_told=by_a_rule))
+@lru_cache(maxsize=256)
+def _without(model: type[BaseModel], unread: frozenset[str]) -> type[Any]:
+    """The model without rules between its keys, and with some keys that may be missing."""
+
+    def no_rule(self: BaseModel) -> BaseModel:
+        return self
+
+    def ask(self: BaseModel, name: str) -> object:
+        if name in unread or name in _WHOLE:
+            raise Unread(name)
+        return object.__getattribute__(self, name)
+
+    def no_answer(self: BaseModel, *_: object) -> bool:
+        raise Unread(model.__name__)  # a part equals no whole, which says nothing
+
+    body: dict[str, Any] = {
+        "__module__": model.__module__,
+        "__annotations__": dict.fromkeys(unread, Any),
+        **{name: Field(default_factory=_Unknown) for name in unread},
+        **dict.fromkeys(_rules(model), no_rule),
+    }
+    if unread:
+        body |= {"__getattribute__": ask, "__eq__": no_answer, "__hash__": no_answer}
+    return new_class(model.__name__, (model,), exec_body=lambda namespace: namespace.update(body))
 
 
-def _rules(model: type[BaseModel]) -> list[Rule]:
-    validators = model.__pydantic_decorators__.model_validators.values()
-    return [validator.func for validator in validators if validator.info.mode == "after"]
+@lru_cache(maxsize=256)
+def _rules(model: type[BaseModel]) -> tuple[str, ...]:
+    validators = model.__pydantic_decorators__.model_validators
+    return tuple(name for name, validator in validators.items() if validator.info.mode == "after")
 
 
-def _broken(
-    model: type[BaseModel], found: Found[BaseModel], given: object, info: ValidationInfo, *, first_is_told: bool
-) -> Iterator[InitErrorDetails]:
-    """Each rule that what was read breaks, but for the first one where pydantic has told it."""
-    asked: object = found.part
-    for rule in _rules(model):
-        found.gap.met = False
-        said = _ask(rule, asked, info)
-        if said.answered and not found.gap.met:
-            if said.back is not asked and (found.has_gaps or not isinstance(said.back, model)):
-                return  # of another thing than the part, which it may have filled in its own way
-            asked = said.back
-            continue
-        if first_is_told:
-            first_is_told = False
-        elif said.broken is not None and not found.gap.met:
-            yield InitErrorDetails(type=said.broken, loc=(), input=given, ctx=said.why)
-        if not _only_looks(model, rule):
-            return  # it would have changed what the next ones look at
+def _broken(model: type[BaseModel], read: BaseModel, given: object) -> list[InitErrorDetails]:
+    """Each rule that what was read breaks; one that gives back a changed model is followed, as pydantic does."""
+    found: list[InitErrorDetails] = []
+    for rule in _of_the_model_alone(model):
+        try:
+            read = rule(read)
+        except _TOLD as error:
+            found += _as_lines(error, given)
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What came of asking a rule; nothing where it cannot be told from a part.
-
-    Attributes:
-        answered: whether it came to its end.
-        back: what it gave back then.
-        broken: the kind of mistake that it told.
-        why: what goes with that.
-    """
-
-    answered: bool = False
-    back: object = None
-    broken: str | PydanticCustomError | None = None
-    why: dict[str, Any] = field(default_factory=dict)
+def _broken_in_part(model: type[BaseModel], part: BaseModel, given: object) -> list[InitErrorDetails]:
+    """Each rule that the values which were read break; one that fails over those that were not has nothing to say."""
+    found: list[InitErrorDetails] = []
+    for rule in _of_the_model_alone(model):
+        with suppress(Exception):
+            try:
+                rule(part)
+            except _TOLD as error:
+                found += _as_lines(error, given)
+    return found
 
 
-def _ask(rule: Rule, asked: object, info: ValidationInfo) -> _Said:
-    try:
-        back = rule(asked, info) if _wants_info(rule) else rule(asked)
-    except PydanticCustomError as error:
-        return _Said(broken=error)
-    except (ValidationError, PydanticKnownError):  # pydantic's own, which knows where they belong
-        return _Said()
-    except AssertionError as error:
-        return _Said(broken="assertion_error", why={"error": error})
-    except ValueError as error:
-        return _Said(broken="value_error", why={"error": error})
-    except Exception:  # noqa: BLE001 - also `Unread`: it is asked again when the rest is mended
-        return _Said()
-    return _Said(answered=True, back=back)
+_TOLD = (ValueError, AssertionError)
 
 
-def _wants_info(rule: Rule) -> bool:
-    """As pydantic counts: what has no default, and is no keyword."""
-    given = [one for one in inspect.signature(rule).parameters.values() if one.default is one.empty]
-    return sum(one.kind in {one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD} for one in given) > 1
+def _as_lines(error: Exception, given: object) -> Iterator[InitErrorDetails]:
+    if isinstance(error, ValidationError):
+        return  # left to pydantic, which shows where it is
+    if isinstance(error, PydanticCustomError):
+        yield InitErrorDetails(type=error, loc=(), input=given)
+    else:
+        yield InitErrorDetails(type="value_error", loc=(), input=given, ctx={"error": error})
 
 
-def _only_looks(model: type[BaseModel], rule: Rule) -> bool:
-    """Whether a rule that did not come to its end would have left everything as it was."""
-    code = getattr(inspect.unwrap(rule), "__code__", None)
-    return bool(model.model_config.get("frozen")) and code is not None and not _CHANGES & set(code.co_names)
+@lru_cache(maxsize=256)
+def _of_the_model_alone(model: type[BaseModel]) -> tuple[Callable[[BaseModel], BaseModel], ...]:
+    """The rules that take nothing else."""
+    rules = (getattr(model, name) for name in _rules(model))
+    return tuple(rule for rule in rules if len(signature(rule).parameters) == 1)
 
 
 def _line(line: ErrorDetails) -> InitErrorDetails:
-    """The same line once more: with what a plugin says in its own words as it is."""
-    context = line.get("ctx", {})
-    same = InitErrorDetails(type=line["type"], loc=line["loc"], input=line["input"], ctx=context)
-    try:
-        again = ValidationError.from_exception_data("", [same]).errors()[0]["msg"]
-    except (KeyError, TypeError, ValueError):  # no kind of pydantic's, or what goes with it is missing
-        again = None
-    if again == line["msg"]:
-        return same
-    own = PydanticCustomError(line["type"], "{said}", {**context, "said": line["msg"]})
-    return InitErrorDetails(type=own, loc=line["loc"], input=line["input"])
-
-
-class Thorough(BaseModel):
-    """The base of models that tell every mistake at once."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler, /) -> CoreSchema:
-        """Around everything, so that pydantic has told what it tells."""
-        own = handler(source)
-        inside = cast("CoreSchema", {key: value for key, value in own.items() if key != "ref"})
-        return with_info_wrap_validator_function(partial(_tell_all, cls), inside, ref=cast("Any", own).get("ref"))
+    known = line["type"] in _KNOWN
+    kind = line["type"] if known else PydanticCustomError("custom", "{said}", {"said": line["msg"]})
+    return InitErrorDetails(type=kind, loc=line["loc"], input=line["input"], ctx=line.get("ctx", {}) if known else {})

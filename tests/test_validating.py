@@ -68,12 +68,8 @@ def told(model: type[PluginSettings], given: object) -> list[tuple[tuple[int | s
     try:
         model.model_validate(given)
     except ValidationError as error:
-        return [(line["loc"], _sentence(line["msg"])) for line in error.errors()]
+        return [(line["loc"], line["msg"].removeprefix("Value error, ")) for line in error.errors()]
     return []
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 GOOD: dict[str, Any] = {"handle": "brass", "lock": 2, "hinges": 1}
@@ -208,6 +204,18 @@ class Cellar(PluginSettings):
         return self
 
     @model_validator(mode="after")
+    def _written(self) -> Self:
+        if "depth" not in self.model_dump_json():
+            raise ValueError("no depth is written")
+        return self
+
+    @model_validator(mode="after")
+    def _compared(self) -> Self:
+        if self != self:
+            raise ValueError("it is another one")
+        return self
+
+    @model_validator(mode="after")
     def _own_words(self) -> Self:
         if self.door == "straw":
             raise PydanticCustomError("flammable", "it {how}", {"how": "burns"})
@@ -263,3 +271,24 @@ def test_a_rule_that_fails_over_what_is_missing_says_nothing() -> None:
     assert told(Frail, {"size": "x", "shape": "odd"}) == [(("size",), NO_NUMBER)]
     with pytest.raises(KeyError):
         Frail.model_validate({"shape": "odd"})
+
+
+def test_a_rule_that_gives_back_a_changed_model_is_followed() -> None:
+    """As pydantic does: the next rule sees what this one has made."""
+
+    class Filled(PluginSettings):
+        high: int = 0
+        wide: int = 0
+
+        @model_validator(mode="after")
+        def _square(self) -> Self:
+            return self if self.wide else self.model_copy(update={"wide": self.high})
+
+        @model_validator(mode="after")
+        def _has_width(self) -> Self:
+            if not self.wide:
+                raise ValueError("it has no width")
+            return self
+
+    assert Filled.model_validate({"high": 3}).wide == 3
+    assert told(Filled, {}) == [((), "it has no width")]
