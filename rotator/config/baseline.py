@@ -11,11 +11,12 @@ from pydantic import Field, ValidationError
 
 from rotator.config.mistakes import mistakes
 from rotator.config.model import Section
-from rotator.config.source import read
+from rotator.config.source import MAX_BYTES, read
 from rotator.config.values import RuleId
 from rotator.core.model import Finding
 from rotator.core.rules.judgement import Exemption
 from rotator.errors import ConfigError, ConfigProblem
+from rotator.lib import plainfile
 
 _HEAD = """\
 # What `rotator scan --baseline` takes for known. `place` and `about` are globs on what the finding shows; from the day
@@ -46,9 +47,10 @@ def load_baseline(path: Path) -> tuple[Exemption, ...]:
         ConfigError: it cannot be read, or has mistakes: all of them, in the order of the file.
     """
     try:
-        document = read(path.read_bytes().decode("utf-8-sig"), str(path))
-    except OSError as error:
-        raise _whole(path, f"the baseline cannot be read: {error.strerror}") from error
+        document = read(plainfile.read(path, most=MAX_BYTES).content.decode("utf-8-sig"), str(path))
+    except (OSError, plainfile.Unfit) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise _whole(path, f"the baseline cannot be read: {why}") from error
     except UnicodeDecodeError as error:
         raise _whole(path, "it is no UTF-8 text") from error
     if document.problems:

@@ -68,13 +68,16 @@ def _trust(where: Where, either: Declared | Adoption) -> Told:
 
 
 def _request(where: Where, certificate: Declared) -> Told:
-    """One that is there and does not fit its certificate; one that is not there yet may come later."""
-    if not certificate.csr or not Path(certificate.csr).exists():
+    """One that does not fit its certificate, or cannot be read; one that is not there yet may come later."""
+    if not certificate.csr:
         return
     try:
         problem = unfit(read_request(certificate.csr), certificate.names)
     except RequestError as error:
-        problem = str(error)
+        cause = error.__cause__
+        if isinstance(cause, FileNotFoundError):
+            return
+        problem = f"{error}; {remedy(cause)}" if isinstance(cause, OSError) else str(error)
     if problem:
         yield (*where, "csr"), problem
 

@@ -26,6 +26,8 @@ MAX_VALUES = 500_000
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = f"{_TAG}merge"
+_NEVER = re.compile("[\0\ud800-\udfff]")
+"""In no name of a file, a host or a secret; the system and every encoder refuse them, each in its own way."""
 _INT = re.compile(r"^[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)$")
 
 
@@ -174,6 +176,9 @@ class _Reader:
             return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
         if kind not in {"str", "int", "float", "timestamp", "value"}:
             self._complain(node, where, f"the tag {tag} has no meaning here")
+        if found := _NEVER.search(text):
+            self._complain(node, where, f"the character {found[0]!a} stands in no text that could be used")
+            text = _NEVER.sub("\N{REPLACEMENT CHARACTER}", text)
         return text
 
     def _complain(self, node: Node, where: Where, message: str) -> None:

@@ -119,3 +119,15 @@ def test_a_request_is_held_against_its_certificate(tmp_path: Path) -> None:
 def test_a_target_that_does_not_fit_the_key_is_a_mistake(written: str, target: str, message: str) -> None:
     """Shows that each is told with its place before anything begins."""
     assert message in mistake(text(written, target=target))
+
+
+def test_a_request_that_cannot_even_be_looked_for_is_told() -> None:
+    """Shows that whatever the system says of its path (no way in, too long a name) keeps nothing from being loaded."""
+    path = "/" + "a" * 300
+    (problem,) = load_text(text(f"csr: {path}", target=ALONE), "c.yaml").not_ready()
+    assert problem.path == "certificates[0].csr"
+    assert problem.message == (
+        f"{path} cannot be read: File name too long; put it there, or mend the path in the config"
+    )
+    (problem,) = load_text(text("csr: /dev/null/shop.csr", target=ALONE), "c.yaml").not_ready()
+    assert "cannot be read: Not a directory" in problem.message

@@ -147,6 +147,28 @@ def test_a_pipe_is_not_waited_for(config: str, tmp_path: Path) -> None:
     assert "cannot be read: it is no regular file" in problem.message
 
 
+def test_a_path_that_the_system_refuses_is_a_mistake(tmp_path: Path) -> None:
+    """With a NUL in it nothing can be asked for; it is told with its place, also beside what cannot be used yet."""
+    (tmp_path / "c.yaml").write_text(text(more='    trust: {file: "/etc/tls\\0.pem"}'))
+    with pytest.raises(ConfigError) as caught:
+        load_ready(tmp_path / "c.yaml")
+    assert ("certificates[0].trust.file", False) in {
+        (problem.path, problem.unready) for problem in caught.value.problems
+    }
+
+
+@pytest.mark.parametrize("place", ["pipe", "/dev/zero"])
+def test_a_baseline_that_is_no_file_is_not_waited_for(place: str, tmp_path: Path) -> None:
+    """Nobody may ever write to a pipe, and some devices never end: neither the check nor the start is stuck on them."""
+    os.mkfifo(tmp_path / "pipe")
+    config = text(more=f"scan: {{baseline: {tmp_path / place}}}")
+    (tmp_path / "c.yaml").write_text(config)
+    with pytest.raises(ConfigError, match="the baseline cannot be read: it is no regular file"):
+        load_ready(tmp_path / "c.yaml")
+    with pytest.raises(ConfigError, match="the baseline cannot be read: it is no regular file"):
+        load_text(config, "c.yaml").judgement()
+
+
 def test_a_file_behind_a_link_is_one(tmp_path: Path) -> None:
     """As a cluster mounts ConfigMaps and Secrets."""
     (tmp_path / "..data").mkdir()

@@ -71,6 +71,8 @@ def test_a_path_reads_like_the_file() -> None:
         ("a: !secret x", 1, "has no meaning here"),
         ("? [a]\n: b", 1, "a key is a plain text"),
         ("a: {<<: 5}", 1, "only a mapping can be merged"),
+        ('a: "/etc/tls\\0.pem"', 1, r"'\x00' stands in no text"),
+        (r'a: "\ud800"', 1, r"'\ud800' stands in no text"),
         ("[" * 1000, 1, "nested too deeply"),
     ],
 )
