@@ -18,7 +18,16 @@ from tests.flow.issuers import LyingIssuer
 from tests.flow.site import DAY, Site
 from tests.flow.test_campaigns import NEW, OLD, TICK, campaign, looks, statuses
 
-WRITES = ("keep_members", "ask", "drop_pending", "keep_campaign", "keep_revoked", "keep_replaced", "audit", "revoke")
+WRITES = (
+    "keep_members",
+    "keep_ask",
+    "drop_pending",
+    "keep_campaign",
+    "keep_revoked",
+    "keep_replaced",
+    "audit",
+    "revoke",
+)
 
 
 class Dead(RotatorError):  # noqa: N818 - what it is

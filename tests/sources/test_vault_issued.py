@@ -204,6 +204,15 @@ class TestIssued:
             f"source bao: more was issued than is read: {pki_mount.mount} (5); raise `most_issued`, or tidy the mount"
         )
 
+    def test_serials_that_begin_alike_are_all_read(self, pki_mount: PkiMount, source: Look) -> None:
+        """Of sixty-four serials some share their first octet, and a page that ends at one of these loses none."""
+        pki_mount.set_role(key_type="ec")
+        names = {f"n{number}.example.com" for number in range(64)}
+        for name in names:
+            make(pki_mount, [name], -1, 60)
+
+        assert {each.labels["name"] for each in issued(source(pki_mount.mount, page_size=1))} == names
+
     @pytest.mark.parametrize("page_size", [2, 1000])
     def test_a_server_without_details_is_read_by_its_plain_list(
         self, openbao: OpenBao, pki_mount: PkiMount, source: Look, page_size: int

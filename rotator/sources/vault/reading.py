@@ -77,8 +77,13 @@ class Reader:
         """
         return self._patiently(lambda: self._vault.read(path, public=public))
 
-    def pages(self, path: str, *, most: int, public: bool = False) -> Iterator[Answer]:
+    def pages(
+        self, path: str, *, most: int, public: bool = False, stored_as: Callable[[str], str] = str
+    ) -> Iterator[Answer]:
         """The answers to listing a path, page by page where the server knows pages (OpenBao), else all in one.
+
+        Args:
+            stored_as: how the server's storage, by whose order it turns pages, writes a name.
 
         Raises:
             VaultError: see there; status 404 where there is nothing.
@@ -94,7 +99,7 @@ class Reader:
             yield answer
             if len(keys) != most:
                 return
-            after, seen = keys[-1], frozenset(keys)
+            after, seen = stored_as(keys[-1]), frozenset(keys)
 
     def _names(self, path: str, after: str, most: int, public: bool) -> Answer:
         try:
