@@ -129,13 +129,16 @@ class ReadFile(StrEnum):
     """Marks a setting as the path of a file that is read: that it cannot be is told beforehand."""
 
     ANY = "any"
-    CERTIFICATES = "certificates"  # in PEM, at least one; or a folder of such files
+    CERTIFICATES = "certificates"  # in PEM, at least one
+    AUTHORITIES = "authorities"  # the same, or a folder of them as OpenSSL reads it: of hashed names
+    ROOTS = "roots"  # the same, or a folder of such files
     KUBECONFIG = "kubeconfig"  # or several as of KUBECONFIG, of which those that are not there are passed over
 
 
 NamedFile = Annotated[Path, ReadFile.ANY]
 Kubeconfig = Annotated[str, ReadFile.KUBECONFIG]
 CertificatesFile = Annotated[Path, ReadFile.CERTIFICATES]
+AuthoritiesFile = Annotated[Path, ReadFile.AUTHORITIES]
 
 
 def read_file(info: FieldInfo) -> ReadFile | None:
@@ -152,7 +155,7 @@ def certificate_files(value: object) -> Iterator[Path]:
     if isinstance(value, BaseModel):
         for name, info in type(value).model_fields.items():
             found = getattr(value, name)
-            if read_file(info) is not ReadFile.CERTIFICATES:
+            if read_file(info) not in {ReadFile.CERTIFICATES, ReadFile.AUTHORITIES, ReadFile.ROOTS}:
                 yield from certificate_files(found)
             elif found:
                 yield Path(found)

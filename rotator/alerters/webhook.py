@@ -26,7 +26,7 @@ from rotator.lib import http
 from rotator.lib.delivery import cut, deliver, iso, json_bytes, reveal, secret_parts, some
 from rotator.lib.peers import https_peers
 from rotator.ports import Clock
-from rotator.settings import CertificatesFile, Duration, PluginSettings, SecretRef
+from rotator.settings import AuthoritiesFile, Duration, PluginSettings, SecretRef
 
 SIGNATURE = "X-Rotator-Signature"
 _MOST_DETAIL = 32 << 10
@@ -37,7 +37,7 @@ class WebhookSettings(PluginSettings):
 
     url: SecretRef = Field(description="The address, as a reference: whoever knows it can write there.")
     secret: SecretRef | None = Field(default=None, description="The shared secret that requests are signed with.")
-    ca: CertificatesFile | None = Field(
+    ca: AuthoritiesFile | None = Field(
         default=None, description="A file of CA certificates to trust instead of the system's."
     )
     timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), description="For one whole request.")

@@ -21,10 +21,11 @@ from rotator.config.readable import Readable
 from rotator.config.source import Document, Where
 from rotator.core.keys import unfit
 from rotator.core.model import Mode, TrustKind, TrustSpec
+from rotator.core.pem import PemError, read_certificates
 from rotator.errors import ConfigProblem, RequestError, SecretMissing
 from rotator.lib import plainfile
 from rotator.lib.requestfile import read_request
-from rotator.lib.trust import TrustError, file_roots
+from rotator.lib.trust import TrustError, file_roots, hashed_roots
 from rotator.settings import PluginSettings, ReadFile, SecretRef, read_file, remedy
 from rotator.validating import as_far_as_read
 
@@ -60,7 +61,7 @@ def _state(file: File) -> Told:
 
 def _audit(file: File) -> Told:
     for index, path in enumerate(file.scan.ca):
-        yield from _unreadable(path, ReadFile.CERTIFICATES, ("scan", "ca", index))
+        yield from _unreadable(path, ReadFile.ROOTS, ("scan", "ca", index))
 
 
 def _trust(where: Where, either: Declared | Adoption) -> Told:
@@ -105,7 +106,7 @@ def _lacking(value: object, where: Where) -> Told:
         yield from _missing(value, where)
     elif isinstance(value, TrustSpec):
         if value.kind is TrustKind.FILE:
-            yield from _unreadable(value.path, ReadFile.CERTIFICATES, (*where, "file"))
+            yield from _unreadable(value.path, ReadFile.ROOTS, (*where, "file"))
     elif isinstance(value, BaseModel):
         yield from _lacking_within(value, where)
     elif isinstance(value, Mapping):
@@ -154,13 +155,23 @@ def _unreadable(named: Path | str, kind: ReadFile, where: Where) -> Told:
 
 
 def _unreadable_one(path: Path, kind: ReadFile, where: Where) -> Told:
-    what = f"the certificates in {path}" if kind is ReadFile.CERTIFICATES else str(path)
+    what = str(path) if kind in {ReadFile.ANY, ReadFile.KUBECONFIG} else f"the certificates in {path}"
     try:
-        if kind is ReadFile.CERTIFICATES:
-            file_roots(path)
-        else:
-            plainfile.probe(path)
-    except (OSError, plainfile.Unfit, TrustError) as error:
+        _look_into(path, kind)
+    except (OSError, plainfile.Unfit, PemError, TrustError) as error:
         cause = error.__cause__ or error  # of a TrustError
         why = cause.strerror if isinstance(cause, OSError) else str(cause)
         yield where, f"{what} cannot be read: {why}; {remedy(cause)}"
+
+
+def _look_into(path: Path, kind: ReadFile) -> None:
+    """As whoever uses it will."""
+    match kind:
+        case ReadFile.CERTIFICATES:
+            read_certificates(plainfile.content(path))
+        case ReadFile.AUTHORITIES:
+            hashed_roots(path)
+        case ReadFile.ROOTS:
+            file_roots(path)
+        case _:
+            plainfile.probe(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PIECE = 1 << 18
+_NAMED_MOST = 16 << 20
 
 
 class Unfit(Exception):  # noqa: N818 - reads as what happened
@@ -39,6 +41,18 @@ def read(path: str | Path, *, most: int) -> Text:
     text = read_if(path, lambda head: most, head=min(most, _PIECE))
     assert text is not None
     return text
+
+
+def content(path: str | Path) -> bytes:
+    """What a file holds that a setting names: one regular file, far smaller than 16 MiB.
+
+    Raises:
+        OSError: it cannot be read; also where it is a pipe, a device, a folder, or larger.
+    """
+    try:
+        return read(path, most=_NAMED_MOST).content
+    except Unfit as error:
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
 
 
 def probe(path: str | Path) -> None:

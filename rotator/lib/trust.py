@@ -106,6 +106,18 @@ def file_roots(path: str | Path) -> tuple[Certificate, ...]:
     return file_store(Path(path)).roots
 
 
+def hashed_roots(path: Path) -> tuple[Certificate, ...]:
+    """The same, read as OpenSSL does for a connection: of a folder the files of hashed names alone.
+
+    Raises:
+        TrustError: it cannot be read, or holds none.
+    """
+    with suppress(OSError):
+        if path.is_dir() and not any(_HASHED.match(entry.name) for entry in path.iterdir()):
+            raise TrustError("OpenSSL sees no file of a folder before `openssl rehash` has given them hashed names")
+    return file_roots(path)
+
+
 def file_store(path: Path) -> TrustStore:
     """The same, with the number of entries that could not be read.
 

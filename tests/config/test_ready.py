@@ -187,6 +187,44 @@ def test_a_folder_of_hashed_roots_is_one_of_roots(roots: Path, tmp_path: Path) -
             assert found(text(more=more), folder) == ()
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        text(ACME + "ca_file: FILE}"),
+        text(VAULT + "ca_file: FILE, auth: {token: '${env:HOME}'}}"),
+        text(more="alerts: {a: {webhook: {url: '${env:HOME}', ca: FILE}}}"),
+    ],
+)
+def test_a_connection_needs_a_folder_of_hashed_names(config: str, roots: Path, tmp_path: Path) -> None:
+    """OpenSSL passes over the other files of a folder, so nothing would verify: that is told, not found out later."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    roots = roots.rename(folder / "root.pem")
+    (problem,) = found(config, folder)
+    assert f"the certificates in {folder} cannot be read: OpenSSL sees no file" in problem.message
+    assert "`openssl rehash`" in problem.message
+    roots.rename(folder / "0123abcd.0")
+    assert found(config, folder) == ()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        text(ACME + "roots: FILE}"),
+        text("kubernetes_csr: {signer: example.com/ca, ca: {file: FILE}}"),
+        text("local_ca: {ca_certificate: FILE, ca_key: /etc/hostname}"),
+    ],
+)
+def test_what_an_issuer_reads_as_one_file_is_no_folder(config: str, roots: Path, tmp_path: Path) -> None:
+    """`config check` takes what the issuer will take, and nothing else."""
+    assert found(config, roots) == ()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    roots.rename(folder / "0123abcd.0")
+    (problem,) = found(config, folder)
+    assert "cannot be read: it is no regular file" in problem.message
+
+
 def test_an_issuer_that_nothing_is_rotated_with_needs_no_files(tmp_path: Path) -> None:
     """It may be set up later; what clients of a certificate trust is asked in observe mode as well."""
     config = text(ACME + "roots: FILE}, trust: {file: FILE}", mode="observe", more="    trust: {file: FILE}")

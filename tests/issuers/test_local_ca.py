@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -270,6 +271,16 @@ class TestRefusals:
             issue(local_ca(tmp_path), ask("a.example.com"))
 
         assert (tmp_path / "ca.crt").read_bytes() == text
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        """Each look asks for the roots: a pipe in the place of `ca.crt` would hold up every certificate."""
+        os.mkfifo(tmp_path / "ca.crt")
+        issuer = local_ca(tmp_path)
+
+        with pytest.raises(IssueError, match=r"ca\.crt: it is no regular file"):
+            issue(issuer, ask("a.example.com"))
+        with pytest.raises(IssueError, match=r"ca\.crt: it is no regular file"):
+            issuer.roots()
 
     def test_a_leaf_is_no_ca(self, tmp_path: Path) -> None:
         """A server's certificate in the place of the CA's is noticed before anything is signed with it."""

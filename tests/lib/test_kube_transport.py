@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,16 @@ def test_a_missing_kubeconfig_is_one_sentence(tmp_path: Path) -> None:
     """A kubeconfig that is not there is named."""
     with pytest.raises(KubeError, match=r"the kubeconfig .*/nowhere cannot be used"):
         cluster(tmp_path / "nowhere").get(KUBE_SYSTEM, Bare)
+
+
+@pytest.mark.parametrize("context", ["", "shop"])
+def test_a_kubeconfig_that_is_a_pipe_is_not_waited_for(tmp_path: Path, context: str) -> None:
+    """Nobody may ever write to it; also where a context of it is named, which would be looked for."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KubeError, match=r"the kubeconfig .*/pipe cannot be used: it is no regular file"):
+        connect(Access(str(tmp_path / "pipe"), context), Pace(lambda seconds: None, time.monotonic)).get(
+            KUBE_SYSTEM, Bare
+        )
 
 
 def test_the_namespace_of_the_kubeconfig(kube_server: KubeServer, tmp_path: Path) -> None:

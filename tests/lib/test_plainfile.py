@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.lib.plainfile import Unfit, read, read_if
+from rotator.lib.plainfile import Unfit, content, read, read_if
 
 
 def test_content_mode_and_identity(tmp_path: Path) -> None:
@@ -63,3 +63,13 @@ def test_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Unfit, match="no regular file"):
         read(tmp_path / "pipe", most=1)
+
+
+def test_what_a_setting_names_is_a_file_or_an_error_of_the_system(tmp_path: Path) -> None:
+    """A pipe is not waited for; it is told like anything else that cannot be read, with its place."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is no regular file") as caught:
+        content(tmp_path / "pipe")
+    assert (caught.value.strerror, caught.value.filename) == ("it is no regular file", str(tmp_path / "pipe"))
+    (tmp_path / "there").write_bytes(b"x")
+    assert content(tmp_path / "there") == b"x"

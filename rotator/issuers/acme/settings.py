@@ -18,7 +18,8 @@ from rotator.core.pem import PemError, read_certificates
 from rotator.errors import IssueError
 from rotator.issuers.acme.presets import PRESETS, preset_of, why_ended
 from rotator.issuers.acme.proving import Dns01, Http01, SolverSettings, TlsAlpn01
-from rotator.settings import CertificatesFile, Duration, PluginSettings, SecretRef
+from rotator.lib import plainfile
+from rotator.settings import AuthoritiesFile, CertificatesFile, Duration, PluginSettings, SecretRef
 
 _PUBLIC_RSA = (2048, 3072, 4096)
 
@@ -66,7 +67,7 @@ class AcmeSettings(PluginSettings):
     dns01: Dns01 | None = None
     tls_alpn01: TlsAlpn01 | None = None
     solvers: tuple[SolverSettings, ...] = ()
-    ca_file: CertificatesFile | None = None
+    ca_file: AuthoritiesFile | None = None
     roots: CertificatesFile | None = None
     patience: Duration = Field(default=timedelta(seconds=90), ge=timedelta(seconds=5))
 
@@ -190,7 +191,7 @@ def read_roots(path: Path | None, issuer: str) -> tuple[Certificate, ...]:
     if path is None:
         return ()
     try:
-        return read_certificates(path.read_bytes())
+        return read_certificates(plainfile.content(path))
     except OSError as error:
         raise IssueError(f"{issuer}: the roots in {path} cannot be read: {error.strerror}") from error
     except PemError as error:

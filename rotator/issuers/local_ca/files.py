@@ -15,7 +15,7 @@ from rotator.core.trust import signed_by
 from rotator.errors import IssueError
 from rotator.issuers.local_ca.revocations import RECORD
 from rotator.issuers.local_ca.settings import ROOT_SUFFIX, LocalCaSettings
-from rotator.lib import atomicfile
+from rotator.lib import atomicfile, plainfile
 from rotator.lib.signing import Authority, SigningKey, load_signing_key, make_intermediate, make_root
 from rotator.lib.writable import folder_problem
 from rotator.ports import Clock
@@ -54,7 +54,7 @@ class CaFiles:
         Raises:
             PemError, OSError: it cannot be read.
         """
-        return read_certificates(self.certificate.read_bytes())
+        return read_certificates(plainfile.content(self.certificate))
 
     def authority(self) -> Authority:
         """The CA, ready to sign.
@@ -77,7 +77,7 @@ class CaFiles:
                 f"the CA's key {self._key} is missing though {self.certificate} is there; restore the key from a "
                 "backup, or move the certificate away to start with a new CA"
             )
-        key = load_signing_key(self._key.read_bytes())
+        key = load_signing_key(plainfile.content(self._key))
         if load(certificate).public_key() != key.public_key():
             raise self._wrong(f"the key {self._key} does not belong to the CA in {self.certificate}")
         return Authority(certificate, tuple(above), key)
@@ -125,7 +125,7 @@ class CaFiles:
         """The key in a file; a key without a certificate is what a crash left, and nobody has seen its public part."""
         if not path.exists():
             atomicfile.write(path, new_key(KeySpec()), mode=0o600)
-        return load_signing_key(path.read_bytes())
+        return load_signing_key(plainfile.content(path))
 
     @contextmanager
     def explained(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from rotator.core.pem import PemError, read_certificates
+from rotator.lib import plainfile
 from rotator.lib.signing import CN_MAX
 from rotator.settings import CertificatesFile, Duration, NamedFile, PluginSettings
 
@@ -91,7 +92,7 @@ class LocalCaSettings(PluginSettings):
         Also none while the CA is to be made, or the file cannot be read.
         """
         try:
-            certificates = read_certificates(self.certificate.read_bytes())
+            certificates = read_certificates(plainfile.content(self.certificate))
         except (OSError, PemError):  # the issuer says it when it is asked for its roots
             return frozenset()
         whole = any(certificate.self_signed for certificate in certificates)

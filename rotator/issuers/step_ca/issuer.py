@@ -26,6 +26,7 @@ from rotator.errors import IssueError, SecretMissing
 from rotator.issuers.step_ca.client import Answer, StepCa
 from rotator.issuers.step_ca.settings import StepCaSettings
 from rotator.issuers.step_ca.tokens import KeyUnusableError, ProvisionerKey
+from rotator.lib import plainfile
 from rotator.lib.issued import read_issued
 from rotator.lib.jwe import JweError, open_with_password
 from rotator.lib.peers import https_peers
@@ -202,7 +203,7 @@ class StepCaIssuer:
         path = self._settings.encrypted_key
         if path:
             try:
-                return path.read_text(encoding="utf-8")
+                return plainfile.content(path).decode()
             except (OSError, UnicodeDecodeError) as error:
                 raise self._ca.error(f"the provisioner's key {path} cannot be read: {error}", permanent=True) from error
         provisioner = self._provisioner()

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from rotator.settings import CertificatesFile, Duration, NamedFile, PluginSettings, SecretRef, server_url
+from rotator.settings import AuthoritiesFile, Duration, NamedFile, PluginSettings, SecretRef, server_url
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -31,7 +31,7 @@ class StepCaSettings(PluginSettings):
 
     url: str
     fingerprint: str = ""
-    ca_file: CertificatesFile | None = None
+    ca_file: AuthoritiesFile | None = None
     provisioner: str = Field(min_length=1)
     password: SecretRef | None = None
     encrypted_key: NamedFile | None = None

@@ -20,6 +20,7 @@ from rotator.core.model import Certificate, Chain, Check, Endpoint
 from rotator.core.pem import PemError, read_certificates
 from rotator.core.trust import mended
 from rotator.errors import IssueError
+from rotator.lib import plainfile
 from rotator.lib.clock import Clock
 from rotator.lib.kube.cluster import Cluster, Pace, connect
 from rotator.lib.kube.errors import Call, KubeError
@@ -194,7 +195,7 @@ def read_ca(cluster: Cluster, ca: CaSettings | None, issuer: str) -> tuple[Certi
     try:
         if ca.config_map is None:
             assert ca.file is not None
-            text: bytes | None = ca.file.read_bytes()
+            text: bytes | None = plainfile.content(ca.file)
         else:
             where, text = _from_config_map(cluster, ca.config_map)
         return read_certificates(text or b"")

@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 )
 
 from rotator.core.model import Endpoint
+from rotator.lib import plainfile
 from rotator.lib.http import tell_date
 from rotator.lib.kube.errors import Call, KubeError, refused
 from rotator.lib.peers import https_peers
@@ -250,6 +251,7 @@ def _load(access: Access) -> _Loaded:
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # the client's own
             namespace = OWN_NAMESPACE.read_text(encoding="utf-8").strip() if OWN_NAMESPACE.exists() else ""
         else:
+            _regular(access)
             where = {"config_file": access.kubeconfig or None, "context": access.context or None}
             config.load_kube_config(**where, client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
             namespace = _context_namespace(config, access)
@@ -259,11 +261,24 @@ def _load(access: Access) -> _Loaded:
     return _Loaded(configuration, pool, namespace or "default")
 
 
+def _regular(access: Access) -> None:
+    """The client would wait for whoever writes to a pipe, and pass over what is not there.
+
+    Raises:
+        Unfit: one is a pipe, a device or a folder.
+        OSError: one cannot be read.
+    """
+    for name in (access.kubeconfig or os.environ.get("KUBECONFIG", "")).split(os.pathsep):
+        path = os.path.expanduser(name)  # noqa: PTH111 - Path raises for a user that there is not
+        if os.path.exists(path):  # noqa: PTH110 - as above
+            plainfile.probe(path)
+
+
 def _unusable(access: Access, error: Exception) -> str:
     """Why there is no cluster to talk to, in words; a context that does not exist is told with those that do."""
     from kubernetes import config
 
-    if access.context:
+    if access.context and not isinstance(error, plainfile.Unfit):
         try:
             contexts, _ = config.list_kube_config_contexts(config_file=access.kubeconfig or None)  # type: ignore[no-untyped-call]  # theirs
         except Exception:  # noqa: BLE001 - the error at hand says more than another one about the same file

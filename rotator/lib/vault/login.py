@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rotator.errors import SecretMissing
+from rotator.lib import plainfile
 from rotator.lib.aws import AwsError, signed_identity
 from rotator.lib.vault.auth import AppRoleAuth, AwsAuth, CertificateAuth, JwtAuth, KubernetesAuth, VaultAuth
 from rotator.lib.vault.errors import VaultError
@@ -62,7 +63,7 @@ def _at(mount: str, **fields: str) -> Login:
 
 def _service_account(token_file: Path) -> str:
     try:
-        return token_file.read_text(encoding="utf-8").strip()
+        return plainfile.content(token_file).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise VaultError(f"the service account token {token_file} cannot be read: {error}", permanent=True) from error
 

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from rotator.lib.vault.auth import VaultAuth
-from rotator.settings import CertificatesFile, Duration, PluginSettings, server_url
+from rotator.settings import AuthoritiesFile, Duration, PluginSettings, server_url
 
 
 class VaultSettings(PluginSettings):
@@ -24,7 +24,7 @@ class VaultSettings(PluginSettings):
     url: str
     auth: VaultAuth
     namespace: str = ""
-    ca_file: CertificatesFile | None = None
+    ca_file: AuthoritiesFile | None = None
     timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
     @field_validator("url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -182,11 +183,14 @@ class TestBeforehand:
         assert make(pebble).roots() == ()
 
     def test_a_roots_file_that_cannot_be_used_is_said(self, pebble: Pebble, make: MakeIssuer, tmp_path: Path) -> None:
-        """Missing or no PEM: the sentence names the file."""
+        """Missing, a pipe or no PEM: the sentence names the file."""
         (tmp_path / "roots").write_text("nothing")
+        os.mkfifo(tmp_path / "pipe")
 
         with pytest.raises(IssueError, match=r"/no/such cannot be read"):
             make(pebble, roots="/no/such").roots()
+        with pytest.raises(IssueError, match=r"/pipe cannot be read: it is no regular file"):
+            make(pebble, roots=str(tmp_path / "pipe")).roots()
         with pytest.raises(IssueError, match=r"/roots cannot be used: no CERTIFICATE block"):
             make(pebble, roots=str(tmp_path / "roots")).roots()
 
