@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from rotator.asked.named import MOST_NAMED, Declined, known_specs
 from rotator.core.limits import open_ask
 from rotator.core.model import Ask, Facts, RevocationReason
+from rotator.core.noticetext import run
 from rotator.core.pem import parse_certificate
 from rotator.inventory import look_again, take_stock
 from rotator.ports import Request
@@ -58,7 +59,9 @@ def _away_from_its_key(candidate: Candidate, facts: Facts, world: World) -> str:
     reason, now = RevocationReason.KEY_COMPROMISE, world.clock.now()
     ask = Ask(now, force=True, reason=str(reason), key_after=now)
     world.store.keep_ask(spec.name, ask.besides(open_ask(facts)))
-    return f"; the current one has the same key: {_renewal(spec.name, reason, ' with a new one')}"
+    renewal = _renewal(spec.name, reason, " with a new one")
+    then = run("revoke", spec.name, "--reason", str(reason))
+    return f"; the current one has the same key: {renewal}, and then `{then}` revokes it as well"
 
 
 def _to_revoke(request: Request, everything: Iterable[Facts], world: World) -> Candidate:

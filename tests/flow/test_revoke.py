@@ -174,7 +174,8 @@ def test_a_compromised_key_is_not_kept_in_use(site: Site, more: tuple[str, ...])
     said = revoke(site, "shop", first.leaf)
     at_once = "rotator rotate shop --force --reason key-compromise"
     assert said.endswith(
-        f"the current one has the same key: the next look renews it with a new one, `{at_once}` at once"
+        f"the current one has the same key: the next look renews it with a new one, `{at_once}` at once, and then "
+        "`rotator revoke shop --reason key-compromise` revokes it as well"
     )
     rotate(site, "shop", *more)
     third = site.outcome().after
