@@ -33,6 +33,8 @@ def update(arguments: Mapping[str, str], world: World) -> str:
     said = f"{name}: {_told(account)}"
     if account.terms and account.agreed and account.terms != account.agreed:
         said += f"; the CA's terms have changed: read {account.terms} and agree with --agree-terms"
+    if agree and account.unsaid:
+        said += f"; {account.unsaid}"
     return said
 
 

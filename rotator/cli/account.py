@@ -54,7 +54,11 @@ def show(issuer: IssuerArgument, config: ConfigOption = DEFAULT_CONFIG, output: 
 def update(
     issuer: IssuerArgument,
     agree_terms: Annotated[
-        bool, typer.Option("--agree-terms", help="You have read the CA's terms as they are now, and agree.")
+        bool,
+        typer.Option(
+            "--agree-terms",
+            help="You have read the CA's terms as they are now, and agree; say it in the config as well.",
+        ),
     ] = False,
     new: Annotated[bool, typer.Option("--new", help="Make another account in place of a deactivated one.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,

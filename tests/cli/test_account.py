@@ -63,6 +63,19 @@ def test_an_account_from_its_beginning_to_its_end(fleet: Fleet) -> None:
     assert "status" in fleet.call("account", "show", "pebble").stdout
 
 
+def test_who_agrees_by_command_alone_is_told_of_the_setting(fleet: Fleet) -> None:
+    """The account has agreed, and the next one could not: the answer says what is left to do, until it is done."""
+    agreed = fleet.config.read_text()
+    fleet.config.write_text(agreed.replace('"agree_terms": true', '"agree_terms": false'))
+    alone = fleet.call("account", "update", "pebble", "--agree-terms")
+    fleet.config.write_text(agreed)
+    both = fleet.call("account", "update", "pebble", "--agree-terms")
+
+    assert alone.exit_code == both.exit_code == 0
+    assert "say agree_terms: true in the config as well" in " ".join(alone.stdout.split())
+    assert "agree_terms" not in both.stdout
+
+
 def test_ending_is_not_done_by_mistake(fleet: Fleet, front: Front) -> None:
     """Without --yes, and nobody at a terminal to be asked, the CA hears nothing."""
     assert fleet.call("account", "deactivate", "pebble").exit_code == 2

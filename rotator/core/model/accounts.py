@@ -16,6 +16,7 @@ class IssuerAccount:
         key: the thumbprint of its public key (RFC 7638), by which CAs and logs name it; no secret.
         agreed: the terms of service that were agreed to.
         terms: the terms of service that are in force now.
+        unsaid: what the config does not say and another account would need, as a clause of advice; empty where nothing.
     """
 
     address: str = ""
@@ -24,3 +25,4 @@ class IssuerAccount:
     key: str = ""
     agreed: str = ""
     terms: str = ""
+    unsaid: str = ""

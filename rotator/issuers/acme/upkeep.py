@@ -28,6 +28,7 @@ from rotator.issuers.acme.settings import AcmeSettings
 from rotator.lib.jsonobject import read_object
 
 VALID, DEACTIVATED = "valid", "deactivated"
+_UNSAID = "say agree_terms: true in the config as well: without it a lost state could make no other account"
 
 Connect = Callable[[JWKEC], Server]
 """The CA, with requests signed by this key."""
@@ -231,6 +232,7 @@ class Upkeep:
             key=base64.urlsafe_b64encode(account.jwk.thumbprint()).decode().rstrip("="),
             agreed=account.terms,
             terms=self._directory.terms,
+            unsaid=_UNSAID if self._directory.terms and not self._settings.agree_terms else "",
         )
 
 

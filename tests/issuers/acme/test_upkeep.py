@@ -74,6 +74,8 @@ def test_agreeing_by_command_is_enough(front: Front, make: MakeIssuer, drawer: D
 
     assert shown.status == "valid"
     assert kept(drawer)["terms"] == shown.terms
+    assert "agree_terms: true in the config as well" in shown.unsaid
+    assert make(front).account().unsaid == ""
 
 
 def test_new_terms_are_agreed_to_by_a_person(front: Front, issuer: AcmeIssuer, make: MakeIssuer) -> None:
