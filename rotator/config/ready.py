@@ -32,6 +32,12 @@ from rotator.validating import as_far_as_read
 Told: TypeAlias = Iterator[tuple[Where, str]]
 """Sentences, each with its place."""
 
+_HOLDS = {
+    ReadFile.CERTIFICATES: "the certificates in ",
+    ReadFile.AUTHORITIES: "the certificates in ",
+    ReadFile.ROOTS: "the trusted roots in ",  # as a scan and the daemon's audit say it
+}
+
 
 def not_ready(document: Document, read: Readable, plugins: Plugins) -> tuple[ConfigProblem, ...]:
     """Each thing that cannot be used now, in the order of the file; of what could not be read itself, none.
@@ -155,7 +161,7 @@ def _unreadable(named: Path | str, kind: ReadFile, where: Where) -> Told:
 
 
 def _unreadable_one(path: Path, kind: ReadFile, where: Where) -> Told:
-    what = str(path) if kind in {ReadFile.ANY, ReadFile.KUBECONFIG} else f"the certificates in {path}"
+    what = f"{_HOLDS.get(kind, '')}{path}"
     try:
         _look_into(path, kind)
     except (OSError, plainfile.Unfit, PemError, TrustError) as error:

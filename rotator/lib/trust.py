@@ -136,7 +136,10 @@ def file_store(path: Path) -> TrustStore:
 def _files_of(folder: Path) -> tuple[Path, ...]:
     files = sorted(entry for entry in folder.iterdir() if entry.is_file())
     hashed = tuple(file for file in files if _HASHED.match(file.name))
-    return hashed or tuple(file for file in files if file.suffix in _SUFFIXES)
+    found = hashed or tuple(file for file in files if file.suffix in _SUFFIXES)
+    if not found:
+        raise plainfile.Unfit("the folder has no file of a hashed name, nor one that ends with .pem, .crt or .cer")
+    return found
 
 
 def _state(file: Path) -> tuple[int, int, int]:

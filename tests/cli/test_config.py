@@ -84,7 +84,7 @@ def test_what_is_not_there_is_told_beside_the_mistakes(fleet: Fleet) -> None:
     assert fleet.call("config", "check").exit_code == 2
     ran = fleet.call("run", "--once")
     assert ran.exit_code == 0
-    assert "the certificates in /nowhere/roots.pem cannot be read: No such file or directory" in ran.stderr
+    assert "the trusted roots in /nowhere/roots.pem cannot be read: No such file or directory" in ran.stderr
 
 
 def test_an_issuer_that_is_passed_over_fails_nothing(fleet: Fleet) -> None:

@@ -44,6 +44,22 @@ def test_what_is_not_ready_is_counted_for_itself(fleet: Fleet) -> None:
     )
 
 
+def test_what_is_trusted_is_read_the_same_way_by_all(fleet: Fleet) -> None:
+    """A folder of roots is taken by the check, a scan and the daemon's audit alike, and an empty one told alike."""
+    fleet.put("shop", left=60 * DAY)
+    folder = fleet.folder / "roots"
+    folder.mkdir()
+    fleet.write_config(more=f"scan: {{ca: [{folder}]}}\n")
+    said = f"the trusted roots in {folder} cannot be read: the folder has no file of a hashed name"
+    ends = [fleet.run(*verb.split()) for verb in ("config check --offline", "scan", "run --once")]
+    assert [said in ended.stderr for ended in ends] == [True, True, True]
+    assert [ended.returncode for ended in ends] == [2, 2, 0]
+    (folder / "ca.pem").write_bytes((fleet.folder / "ca" / "ca.crt").read_bytes())
+    for verb in ("config check --offline", "scan", "run --once"):
+        ended = fleet.run(*verb.split())
+        assert (ended.returncode, "trusted roots" in ended.stderr) == (0, False), ended.stderr
+
+
 @pytest.mark.parametrize("verb", ["plan", "run", "status", "verify", "rotate shop", "resume", "config check"])
 def test_missing_config_says_what_to_do(tmp_path: Path, verb: str) -> None:
     """Without a config every verb that needs one names the path and the verb that writes one."""

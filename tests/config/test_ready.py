@@ -73,16 +73,17 @@ def test_a_file_of_certificates_is_looked_into(config: str, place: str, roots: P
     """One that is not there, holds none, or is a folder is told where it is named, with the remedy; the config loads
     all the same, since the file may come later."""
     assert found(config, roots) == ()
+    what = "the trusted roots" if place == "scan.ca[0]" or "trust" in place else "the certificates"
     problem = found(config, tmp_path / "gone.pem")[0]
     assert problem.path == place
     assert problem.message == (
-        f"the certificates in {tmp_path}/gone.pem cannot be read: No such file or directory; "
+        f"{what} in {tmp_path}/gone.pem cannot be read: No such file or directory; "
         "put it there, or mend the path in the config"
     )
     (tmp_path / "note.txt").write_text("no PEM")
     problem = found(config, tmp_path / "note.txt")[0]
     assert problem.path == place
-    assert problem.message.startswith(f"the certificates in {tmp_path}/note.txt cannot be read: no CERTIFICATE block")
+    assert problem.message.startswith(f"{what} in {tmp_path}/note.txt cannot be read: no CERTIFICATE block")
     assert problem.message.endswith("; put another one there, or mend the path in the config")
     (tmp_path / "folder").mkdir()
     assert found(config, tmp_path / "folder")[0].path == place

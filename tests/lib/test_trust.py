@@ -47,6 +47,13 @@ def test_a_folder_of_hashed_certificates_is_a_store(tmp_path: Path) -> None:
     assert set(file_roots(tmp_path)) == {ONE, TWO}
 
 
+def test_a_folder_without_certificates_says_what_would_be_read(tmp_path: Path) -> None:
+    """Shows that an empty one, or one of other names, is told as a folder and not as an empty text."""
+    (tmp_path / "root.txt").write_text("no matter")
+    with pytest.raises(TrustError, match=r"the folder has no file of a hashed name, nor one that ends with \.pem"):
+        file_roots(tmp_path)
+
+
 def test_a_folder_of_plain_files_is_a_store(tmp_path: Path) -> None:
     """Shows that files of certificates are read where none has a hashed name, and that one which changes is seen."""
     (tmp_path / "one.crt").write_bytes(certificate_pem(ONE))
