@@ -67,10 +67,10 @@ def system_store() -> TrustStore:
     """
     named = os.environ.get(ssl.get_default_verify_paths().openssl_cafile_env)
     if named:
-        return file_store(Path(named))
+        return file_store(Path(named), as_openssl=True)
     for path in _candidates():
         try:
-            return file_store(path)
+            return file_store(path, as_openssl=True)
         except TrustError:
             continue  # the next candidate; a system without any has an empty store, which verifies nothing
     return TrustStore()
@@ -112,20 +112,20 @@ def hashed_roots(path: Path) -> tuple[Certificate, ...]:
     Raises:
         TrustError: it cannot be read, or holds none.
     """
-    with suppress(OSError):
-        if path.is_dir() and not any(_HASHED.match(entry.name) for entry in path.iterdir()):
-            raise TrustError("OpenSSL sees no file of a folder before `openssl rehash` has given them hashed names")
-    return file_roots(path)
+    return file_store(path, as_openssl=True).roots
 
 
-def file_store(path: Path) -> TrustStore:
+def file_store(path: Path, *, as_openssl: bool = False) -> TrustStore:
     """The same, with the number of entries that could not be read.
+
+    Args:
+        as_openssl: of a folder the files of hashed names alone.
 
     Raises:
         TrustError: it cannot be read, or holds none.
     """
     try:
-        files = _files_of(path) if path.is_dir() else (path,)
+        files = _files_of(path, as_openssl=as_openssl) if path.is_dir() else (path,)
         return _read(path, tuple((file, _state(file)) for file in files))
     except OSError as error:
         raise TrustError(f"the trusted roots in {path} cannot be read: {error.strerror}") from error
@@ -133,9 +133,11 @@ def file_store(path: Path) -> TrustStore:
         raise TrustError(f"the trusted roots in {path} cannot be read: {error}") from error
 
 
-def _files_of(folder: Path) -> tuple[Path, ...]:
+def _files_of(folder: Path, *, as_openssl: bool) -> tuple[Path, ...]:
     files = sorted(entry for entry in folder.iterdir() if entry.is_file())
     hashed = tuple(file for file in files if _HASHED.match(file.name))
+    if as_openssl and not hashed:
+        raise plainfile.Unfit("OpenSSL sees no file of a folder before `openssl rehash` has given them hashed names")
     found = hashed or tuple(file for file in files if file.suffix in _SUFFIXES)
     if not found:
         raise plainfile.Unfit("the folder has no file of a hashed name, nor one that ends with .pem, .crt or .cer")

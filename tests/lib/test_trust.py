@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rotator.core.pem import certificate_pem
-from rotator.lib.trust import TrustError, file_roots, file_store, system_roots, system_store
+from rotator.lib.trust import TrustError, file_roots, file_store, hashed_roots, system_roots, system_store
 from tests.pki import Authority
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,6 +91,15 @@ def test_the_environment_names_the_systems_store(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
     with pytest.raises(TrustError, match=r"absent\.pem"):
         system_roots()
+
+
+def test_a_folder_may_be_read_as_openssl_does(tmp_path: Path) -> None:
+    """Shows that a file without a hashed name counts for nobody whose connections OpenSSL verifies."""
+    (tmp_path / "one.pem").write_bytes(certificate_pem(ONE))
+    with pytest.raises(TrustError, match="openssl rehash"):
+        hashed_roots(tmp_path)
+    (tmp_path / "one.pem").rename(tmp_path / "0123abcd.0")
+    assert hashed_roots(tmp_path) == (ONE,)
 
 
 def test_this_systems_own_store_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
